@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+INVENTORY ?= inventories/local/hosts.yml
+# CHECK=1 predicts, DIFF=1 shows what changes, ARGS takes any other option of ansible-playbook.
+CHECK ?=
+DIFF ?=
+ARGS ?=
+SCENARIO ?=
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
+export MOLECULE_GLOB := molecule/*/molecule.yml
+export PYTHONDONTWRITEBYTECODE := 1
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+# Only where sudo wants a password is one asked for.
+BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
+PLAY = ansible-playbook -i $(INVENTORY) $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
+LINK := .cache/collections/ansible_collections/mlflow_ops/backend_store
+BASE_IMAGE := .cache/mysql-base-image.tar
+PYTEST = python -m pytest -q -p no:cacheprovider --rootdir $(LINK)
+
+.PHONY: help
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: deploy
+deploy: .venv/run ## Deploy the store on INVENTORY (CHECK=1 predicts, DIFF=1 shows changes)
+	@$(PLAY) playbooks/deploy.yml
+
+.PHONY: uri
+uri: .venv/run ## Print the URI of the store, with its password
+	@out=$$(ANSIBLE_CALLBACK_RESULT_FORMAT=json $(PLAY) playbooks/uri.yml) || { echo "$$out" >&2; exit 1; }; \
+	sed -n 's/^ *"msg": "\(mysql.*\)"$$/\1/p' <<<"$$out"
+
+.PHONY: remove
+remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_mysql_purge_data=true' deletes them)
+	@$(PLAY) playbooks/remove.yml
+
+.PHONY: test
+test: lint units integration molecule ## Run every check
+
+.PHONY: lint
+lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, sanity
+	ruff check . && ruff format --check .
+	mypy
+	shellcheck $$(git ls-files -co --exclude-standard '*.sh' .ci/run molecule/shared/image)
+	yamllint --strict .
+	ansible-lint --offline
+	antsibull-changelog lint
+	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+	tools/sanity.sh
+
+.PHONY: units
+units: .venv/dev ## Unit tests
+	cd $(LINK) && $(PYTEST) tests/unit
+
+.PHONY: integration
+integration: .venv/dev $(BASE_IMAGE) ## Modules and image against the real MySQL
+	cd $(LINK) && $(PYTEST) tests/integration
+
+.PHONY: molecule
+molecule: .venv/dev $(BASE_IMAGE) ## Molecule scenarios, two side by side, or only SCENARIO
+	tools/molecule.sh $(SCENARIO)
+
+.PHONY: bench-deploy
+bench-deploy: .venv/dev $(BASE_IMAGE) ## Time of the role against bare docker commands, as ratios
+	python bench/bench_deploy.py
+
+.PHONY: generated
+generated: .venv/dev ## Make the generated files again: db-backend-store, the tables of README.md
+	ansible-playbook tools/render_db_backend_store.yml
+	python tools/readme_tables.py
+
+# The virtual environment. Debian keeps venv in a package of its own.
+define make_venv
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv; } >&2
+	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@echo 'Installing $(1) into .venv' >&2
+	@.venv/bin/pip install --quiet --disable-pip-version-check -r $(1) >&2
+endef
+
+.venv/run: requirements.txt
+	$(call make_venv,requirements.txt)
+	@mkdir -p $(dir $(LINK)) && ln -sfn ../../../.. $(LINK)
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/run
+	$(call make_venv,requirements-dev.txt)
+	@touch $@
+
+# The tests' own machine: Docker Engine, the base image, and the packages that tests and test hosts are made with.
+.cache/test-packages: tests/bench.yml .venv/run
+	ansible-playbook $(BECOME) tests/bench.yml --tags packages
+	@touch $@
+
+$(BASE_IMAGE): tests/bench.yml $(wildcard roles/mysql_base_image/files/debian/*) .venv/run
+	ansible-playbook $(BECOME) tests/bench.yml -e base_image_archive=$(CURDIR)/$@

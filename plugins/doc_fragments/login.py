@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that say how a module of this collection reaches MySQL."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  login_user:
+    description:
+      - The account that the module logs in as.
+    type: str
+    default: root
+  login_password:
+    description:
+      - The password of O(login_user). It is tried first.
+      - When neither this nor O(login_password_files) is given, a login without a password is tried.
+    type: str
+  login_password_files:
+    description:
+      - Files on the host that may hold the password of O(login_user). They are tried in this order after
+        O(login_password).
+      - A file's content is the password, less one trailing newline. Files that do not exist are passed over.
+      - With O(login_password) set to the wanted password and the file of an initial password here,
+        the same task works before and after the password was changed.
+    type: list
+    elements: path
+    default: []
+  login_host:
+    description:
+      - The name or address of the MySQL server.
+      - When O(login_unix_socket) is given, this only says where accounts other than O(login_user) are tried
+        over TCP.
+    type: str
+    default: 127.0.0.1
+  login_port:
+    description:
+      - The TCP port of the MySQL server at O(login_host).
+    type: int
+    default: 3306
+  login_unix_socket:
+    description:
+      - The path of the server's Unix socket on the host. O(login_user) then logs in through it, and not over
+        TCP.
+    type: path
+  connect_timeout:
+    description:
+      - The number of seconds that one attempt to connect and log in may take.
+    type: int
+    default: 10
+  ca_cert:
+    description:
+      - The path of the certificate of the authority that signed the server's certificate.
+      - Connections over TCP then use TLS, and the server's certificate is verified.
+      - Without this and the other options for TLS, PyMySQL decides. From 1.2 on it uses TLS where the server
+        offers it,
+        but verifies nothing. Older ones use none.
+    type: path
+    aliases: [ssl_ca]
+  client_cert:
+    description:
+      - The path of a client certificate. O(client_key) is needed too.
+    type: path
+    aliases: [ssl_cert]
+  client_key:
+    description:
+      - The path of the private key of O(client_cert).
+    type: path
+    aliases: [ssl_key]
+  check_hostname:
+    description:
+      - Whether the server's certificate must be for O(login_host).
+      - When this is not set, it must be whenever O(ca_cert) is given.
+      - V(false) without O(ca_cert) asks for TLS without verifying the server's certificate.
+    type: bool
+requirements:
+  - PyMySQL >= 1.0.2 (C(python3-pymysql) on Debian and Ubuntu)
+  - cryptography, for accounts with V(caching_sha2_password) over TCP without TLS (C(python3-cryptography))
+notes:
+  - A wrong password fails at once, nothing is tried twice.
+  - Passwords are sent to the server in UTF-8, as MySQL's own client does.
+"""

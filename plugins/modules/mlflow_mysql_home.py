@@ -1,0 +1,244 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories, build context and password files of a store, made in one round trip."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mlflow_mysql_home
+short_description: Make the directories, the build context and the passwords of a store
+version_added: 0.1.0
+description:
+  - Makes the directories of a store with their owners and modes, writes the build context of its image, and generates
+    passwords that are missing.
+  - The data directory is made but never emptied, and the owner of what is in it is never changed.
+  - A generated password is made on the host, never leaves it, and is never made again while its file holds one.
+author:
+  - The mlflow_ops.backend_store authors (@mlflow-ops)
+extends_documentation_fragment:
+  - mlflow_ops.backend_store.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Shows the build context and the modes of directories; of passwords only that they change.
+  idempotent:
+    support: full
+options:
+  path:
+    description: Directory that holds everything of the store.
+    type: path
+    required: true
+  uid:
+    description: User and group ID of the server in the container.
+    type: int
+    default: 999
+  context:
+    description: Dictionary from the name of a file in C(build/) to its text.
+    type: dict
+    default: {}
+  generate:
+    description: Paths, relative to C(secrets/), of passwords that are generated if they are missing.
+    type: list
+    elements: str
+    default: []
+  passwords:
+    description: Dictionary from a path relative to C(secrets/) to the password that the file is to hold.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Make the directories and root's password
+  mlflow_ops.backend_store.mlflow_mysql_home:
+    path: /srv/mlflow-mysql
+    context:
+      Dockerfile: |
+        FROM mysql:9.7.4
+    generate: [root_password, container/mysql_password]
+"""
+
+RETURN = r"""
+generated:
+  description: The passwords that were generated, as paths relative to C(secrets/).
+  returned: success
+  type: list
+  elements: str
+  sample: [root_password]
+"""
+
+import os
+import secrets
+import stat
+import string
+import tempfile
+from dataclasses import dataclass
+
+from ansible.module_utils.basic import AnsibleModule
+
+PASSWORD_LENGTH = 32  # of 62 characters each: 190 bits
+ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Owner and mode that a directory or file must have."""
+
+    path: str
+    uid: int
+    gid: int
+    mode: int
+
+
+class Home:
+    """A store's directory, brought to what is wanted or, in check mode, only compared with it."""
+
+    def __init__(self, path: str, uid: int, check: bool) -> None:
+        self.path = path
+        self.uid = uid
+        self.check = check
+        self.before: list[str] = []
+        self.after: list[str] = []
+        self.diffs: list[dict[str, str]] = []
+        self.generated: list[str] = []
+
+    def __bool__(self) -> bool:
+        """Return whether anything changes."""
+        return bool(self.after or self.diffs)
+
+    def _own(self, entry: Entry) -> None:
+        name = os.path.relpath(entry.path, os.path.dirname(self.path))
+        wanted = (entry.uid, entry.gid, entry.mode)
+        try:
+            status = os.stat(entry.path)
+        except OSError:
+            self.before.append(f"{name}: absent")
+        else:
+            found = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+            if found == wanted:
+                return
+            self.before.append("{0}: {1}:{2} {3:04o}".format(name, *found))
+        self.after.append("{0}: {1}:{2} {3:04o}".format(name, *wanted))
+        if not self.check:
+            os.chown(entry.path, entry.uid, entry.gid)
+            os.chmod(entry.path, entry.mode)
+
+    def directory(self, name: str, uid: int, gid: int, mode: int) -> None:
+        """Make a directory, relative to the store's."""
+        path = os.path.join(self.path, name) if name else self.path
+        if not self.check:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        self._own(Entry(path, uid, gid, mode))
+
+    def _write(self, entry: Entry, content: str) -> None:
+        """Put a file in its place at once: a reader sees the old or the new content, also after a power cut."""
+        if self.check:
+            return
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(entry.path), prefix=".new-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(content)
+                os.fchown(stream.fileno(), entry.uid, entry.gid)
+                os.fchmod(stream.fileno(), entry.mode)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.rename(temporary, entry.path)
+        except OSError:
+            os.unlink(temporary)
+            raise
+
+    @staticmethod
+    def _read(path: str) -> str | None:
+        try:
+            with open(path, encoding="utf-8", newline="") as stream:
+                return stream.read()
+        except OSError:
+            return None
+
+    def text(self, name: str, content: str) -> None:
+        """Write a file of the build context."""
+        entry = Entry(os.path.join(self.path, "build", name), 0, 0, 0o644)
+        found = self._read(entry.path)
+        if found != content:
+            self.diffs.append(
+                {
+                    "before": found or "",
+                    "after": content,
+                    "before_header": entry.path,
+                    "after_header": entry.path,
+                }
+            )
+            self._write(entry, content)
+        else:
+            self._own(entry)
+
+    def password(self, name: str, content: str | None) -> None:
+        """Write a password, or generate one where there is none and ``content`` is ``None``."""
+        mounted = os.path.dirname(name) != ""
+        path = os.path.join(self.path, "secrets", name)
+        entry = Entry(path, 0, self.uid if mounted else 0, 0o440 if mounted else 0o400)
+        found = self._read(path)
+        if (content is None and found) or (content is not None and found == content):
+            self._own(entry)
+            return
+        if content is None:
+            self.generated.append(name)
+        self.before.append(f"secrets/{name}: " + ("absent" if not found else "a password"))
+        self.after.append(
+            f"secrets/{name}: " + ("a generated password" if content is None else "the given password")
+        )
+        self._write(entry, content or "".join(secrets.choice(ALPHABET) for dummy in range(PASSWORD_LENGTH)))
+
+    def diff(self) -> list[dict[str, str]]:
+        """Return what changes, for the module's result."""
+        if not self.after:
+            return self.diffs
+        listing = {
+            "before": "\n".join(self.before) + "\n",
+            "after": "\n".join(self.after) + "\n",
+            "before_header": self.path,
+            "after_header": self.path,
+        }
+        return [listing, *self.diffs]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "uid": {"type": "int", "default": 999},
+            "context": {"type": "dict", "default": {}},
+            "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "passwords": {"type": "dict", "default": {}, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    options = module.params
+    uid = options["uid"]
+    home = Home(options["path"].rstrip("/"), uid, module.check_mode)
+    try:
+        home.directory("", 0, 0, 0o755)
+        home.directory("build", 0, 0, 0o755)
+        home.directory("data", uid, uid, 0o750)
+        home.directory("run", uid, uid, 0o750)
+        home.directory("secrets", 0, 0, 0o700)
+        home.directory("secrets/container", 0, uid, 0o750)
+        for name, content in sorted(options["context"].items()):
+            home.text(name, content)
+        for name in options["generate"]:
+            home.password(name, None)
+        for name, content in sorted(options["passwords"].items()):
+            home.password(name, content)
+    except OSError as error:
+        module.fail_json(
+            msg=f"{error.filename or options['path']} cannot be written: {error.strerror}. "
+            "Run as root, on a file system that is writable and not full, or choose another directory."
+        )
+    module.exit_json(changed=bool(home), generated=home.generated, diff=home.diff())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,764 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mlflow_mysql_account and mlflow_store_uri against a real server, looked at from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pymysql
+import pytest
+import sqlalchemy
+import yaml
+from ansible_collections.mlflow_ops.backend_store.plugins.filter import mlflow_store_uri
+from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_account
+from conftest import COLLECTIONS, MySQL, Result, RunModule, docker, free_port
+
+MODULE = "mlflow_mysql_account"
+CANARY = "canary-7f3a'\\%s"
+DML = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+ODD_PASSWORDS = {
+    "quotes": 'it\'s "quoted" `thrice`',
+    "backslashes": "back\\slash\\'s end\\",
+    "percent": "100%s %(x)s %% %27",
+    "uri": "a@b:c/d?e#f[g]&h=i;j+k",
+    "shell": "$HOME $(id) ${x} !! ~ * | > <",
+    "spaces": " leading and trailing ",
+    "newline": "two\nlines\n",
+    "sql": "'; DROP DATABASE mlflow; --",
+    "jinja": "{{ 7 * 7 }} {% raw %}",
+    "long": "x" * 200,
+}
+BEYOND_ASCII = {"latin": "pässwörd", "euro": "prix: 5 €", "kanji": "合言葉", "emoji": "key \U0001f511"}
+
+
+def ok(result: Result, changed: bool) -> Result:
+    assert not result.failed, result["msg"]
+    assert result["changed"] is changed
+    return result
+
+
+def failed(result: Result) -> str:
+    assert result.failed, result.output
+    return str(result["msg"])
+
+
+def account(**more: Any) -> dict[str, Any]:
+    return {"name": "mlflowusr", "password": CANARY, **more}
+
+
+def accounts_of(server: MySQL) -> list[tuple[Any, ...]]:
+    """All that a module could have changed: every account with its hash and grants, and every database."""
+    rows = server.execute("SELECT user, host, authentication_string FROM mysql.user ORDER BY 1, 2")
+    rows += server.execute("SELECT * FROM mysql.db ORDER BY 1, 2, 3")
+    rows += server.execute("SELECT * FROM mysql.global_grants ORDER BY 1, 2, 3")
+    return rows + server.execute("SELECT schema_name FROM information_schema.schemata ORDER BY 1")
+
+
+def grants(server: MySQL, name: str, host: str = "%") -> list[str]:
+    return sorted(row[0] for row in server.execute("SHOW GRANTS FOR %s@%s", name, host))
+
+
+def log_in_with_uri(server: MySQL, password: str) -> None:
+    """As MLflow does: SQLAlchemy with the filter's URI."""
+    store = {"host": "127.0.0.1", "port": server.port, "user": "mlflowusr", "password": password}
+    engine = sqlalchemy.create_engine(mlflow_store_uri.store_uri(store))
+    with engine.connect() as connection:
+        assert connection.execute(sqlalchemy.text("SELECT DATABASE()")).scalar() == "mlflow"
+    engine.dispose()
+
+
+# Making accounts
+
+
+def test_create_then_nothing_to_do(clean: MySQL, run_module: RunModule) -> None:
+    options = clean.options(database="mlflow", accounts=[account(privileges=DML)], wait_timeout=30)
+
+    predicted = ok(run_module(MODULE, options, check=True), changed=True)
+    before = accounts_of(clean)
+    result = ok(run_module(MODULE, options), changed=True)
+    assert result["accounts"] == [
+        {
+            "name": "mlflowusr",
+            "host": "%",
+            "created": True,
+            "password_changed": True,
+            "granted": [
+                "DELETE ON mlflow.*",
+                "INSERT ON mlflow.*",
+                "SELECT ON mlflow.*",
+                "UPDATE ON mlflow.*",
+            ],
+            "revoked": [],
+            "removed": False,
+        }
+    ]
+    assert result["database"] == {"name": "mlflow", "created": True}
+    assert result["server_version"].startswith("9.")
+    assert 0 < result["waited"] < 30
+    for key in ("accounts", "database", "diff", "changed"):
+        assert predicted[key] == result[key]
+    assert accounts_of(clean) != before
+
+    with clean.login("mlflowusr", CANARY, "mlflow").cursor() as cursor:
+        cursor.execute("SELECT @@character_set_database, @@collation_database")
+        assert cursor.fetchall() == (("utf8mb4", "utf8mb4_0900_bin"),)
+        with pytest.raises(pymysql.err.OperationalError, match="CREATE command denied"):
+            cursor.execute("CREATE TABLE t (i INT)")
+
+    after = accounts_of(clean)
+    for check in (True, False):
+        again = ok(run_module(MODULE, options, check=check), changed=False)
+        assert again["diff"]["before"] == again["diff"]["after"]
+    assert accounts_of(clean) == after
+
+
+def test_check_mode_writes_nothing(clean: MySQL, run_module: RunModule) -> None:
+    ok(run_module(MODULE, clean.options(accounts=[account(), account(name="old")])), changed=True)
+    before = accounts_of(clean)
+    result = run_module(
+        MODULE,
+        clean.options(
+            database="mlflow",
+            accounts=[
+                account(name="new", privileges=DML),
+                account(password="another", privileges=["SELECT"], global_privileges=["RELOAD"]),
+                {"name": "old", "state": "absent"},
+            ],
+        ),
+        check=True,
+    )
+    ok(result, changed=True)
+    new, changed, old = result["accounts"]
+    assert new["created"]
+    assert changed["password_changed"]
+    assert changed["granted"] == ["RELOAD ON *.*", "SELECT ON mlflow.*"]
+    assert old["removed"]
+    assert accounts_of(clean) == before
+
+
+def test_changed_password(clean: MySQL, run_module: RunModule) -> None:
+    ok(run_module(MODULE, clean.options(accounts=[account()])), changed=True)
+    result = ok(run_module(MODULE, clean.options(accounts=[account(password="an other")])), changed=True)
+    assert result["accounts"][0]["password_changed"]
+    assert not result["accounts"][0]["created"]
+    assert result["diff"]["before"]["accounts"] == {
+        "'mlflowusr'@'%'": {"privileges": {}, "password": "(old)"}
+    }
+    assert result["diff"]["after"]["accounts"] == {"'mlflowusr'@'%'": {"privileges": {}, "password": "(new)"}}
+    clean.login("mlflowusr", "an other").close()
+    with pytest.raises(pymysql.err.OperationalError, match="1045"):
+        clean.login("mlflowusr", CANARY)
+
+
+@pytest.mark.parametrize("password", [*ODD_PASSWORDS.values()], ids=[*ODD_PASSWORDS])
+def test_odd_password(clean: MySQL, run_module: RunModule, password: str) -> None:
+    options = clean.options(database="mlflow", accounts=[account(password=password, privileges=["ALL"])])
+    ok(run_module(MODULE, options), changed=True)
+    ok(run_module(MODULE, options), changed=False)
+    clean.login("mlflowusr", password).close()
+    log_in_with_uri(clean, password)
+
+
+@pytest.mark.parametrize("password", [*BEYOND_ASCII.values()], ids=[*BEYOND_ASCII])
+def test_password_beyond_ascii(clean: MySQL, run_module: RunModule, password: str) -> None:
+    options = clean.options(database="mlflow", accounts=[account(password=password, privileges=["ALL"])])
+    ok(run_module(MODULE, options), changed=True)
+    ok(run_module(MODULE, options), changed=False)
+    clean.login("mlflowusr", password).close()
+    # Why the filter has a way of its own: pymysql can't log in with it when it is given as text.
+    with pytest.raises((pymysql.err.OperationalError, UnicodeEncodeError)):
+        pymysql.connect(host="127.0.0.1", port=clean.port, user="mlflowusr", password=password)
+    log_in_with_uri(clean, password)
+
+
+def test_odd_password_without_backslash_escapes(clean: MySQL, run_module: RunModule) -> None:
+    mode = clean.execute("SELECT @@global.sql_mode")[0][0]
+    clean.execute("SET GLOBAL sql_mode = CONCAT(@@global.sql_mode, ',NO_BACKSLASH_ESCAPES,ANSI_QUOTES')")
+    try:
+        options = clean.options(accounts=[account(password=ODD_PASSWORDS["backslashes"])])
+        ok(run_module(MODULE, options), changed=True)
+        ok(run_module(MODULE, options), changed=False)
+        clean.login("mlflowusr", ODD_PASSWORDS["backslashes"]).close()
+    finally:
+        clean.execute("SET GLOBAL sql_mode = %s", mode)
+
+
+def test_odd_names(clean: MySQL, run_module: RunModule) -> None:
+    name, database = "o'b`r%s\\n é", "da`ta%s_b\\ase"
+    options = clean.options(database=database, accounts=[account(name=name, privileges=["SELECT"])])
+    ok(run_module(MODULE, options), changed=True)
+    ok(run_module(MODULE, options), changed=False)
+    clean.login(name, CANARY, database).close()
+
+
+def test_password_file(clean: MySQL, run_module: RunModule, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(CANARY + "\n")
+    entry = {"name": "mlflowusr", "password_file": str(file)}
+    result = ok(run_module(MODULE, clean.options(accounts=[entry])), changed=True)
+    assert CANARY not in result.output
+    clean.login("mlflowusr", CANARY).close()
+    ok(run_module(MODULE, clean.options(accounts=[entry])), changed=False)
+
+
+def test_password_left_alone(clean: MySQL, run_module: RunModule) -> None:
+    ok(run_module(MODULE, clean.options(accounts=[account()])), changed=True)
+    entry = {"name": "mlflowusr", "privileges": ["SELECT"], "on": "mlflow"}
+    result = ok(run_module(MODULE, clean.options(accounts=[entry])), changed=True)
+    assert not result["accounts"][0]["password_changed"]
+    on_create = account(password="another", update_password="on_create")
+    ok(run_module(MODULE, clean.options(accounts=[on_create])), changed=False)
+    clean.login("mlflowusr", CANARY).close()
+    message = failed(run_module(MODULE, clean.options(accounts=[{**on_create, "verify": True}])))
+    assert "'mlflowusr'@'%'" in message
+
+
+def test_existing_database_keeps_its_collation(clean: MySQL, run_module: RunModule) -> None:
+    clean.execute("CREATE DATABASE mlflow COLLATE utf8mb4_bin")
+    result = ok(run_module(MODULE, clean.options(database="mlflow")), changed=False)
+    assert result["database"] == {"name": "mlflow", "created": False}
+    rows = clean.execute(
+        "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = 'mlflow'"
+    )
+    assert rows == [("utf8mb4_bin",)]
+
+
+# Privileges
+
+
+def test_privileges_extended_and_reduced(clean: MySQL, run_module: RunModule) -> None:
+    def run(**more: Any) -> Result:
+        options = clean.options(database="mlflow", accounts=[account(**more)])
+        ok(run_module(MODULE, options, check=True), changed=True)
+        result = ok(run_module(MODULE, options), changed=True)
+        ok(run_module(MODULE, options), changed=False)
+        return result
+
+    run(privileges=["SELECT"])
+    clean.execute("GRANT INSERT ON elsewhere.* TO mlflowusr")
+    result = run(privileges=["select", "create  view"], global_privileges=["process", "BACKUP_ADMIN"])
+    assert result["accounts"][0]["granted"] == [
+        "BACKUP_ADMIN ON *.*",
+        "PROCESS ON *.*",
+        "CREATE VIEW ON mlflow.*",
+    ]
+    result = run(privileges=["ALL"], global_privileges=["PROCESS"])
+    assert result["accounts"][0]["revoked"] == ["BACKUP_ADMIN ON *.*"]
+    assert "GRANT ALL PRIVILEGES ON `mlflow`.* TO `mlflowusr`@`%`" in grants(clean, "mlflowusr")
+    run(privileges=["ALL", "GRANT OPTION"])
+    assert "GRANT ALL PRIVILEGES ON `mlflow`.* TO `mlflowusr`@`%` WITH GRANT OPTION" in grants(
+        clean, "mlflowusr"
+    )
+    run(privileges=["GRANT OPTION"])
+    run(privileges=[], global_privileges=[])
+    assert grants(clean, "mlflowusr") == [
+        "GRANT INSERT ON `elsewhere`.* TO `mlflowusr`@`%`",
+        "GRANT USAGE ON *.* TO `mlflowusr`@`%`",
+    ]
+    run(on="*", privileges=["ALL"])
+    every = {
+        row[0]
+        for row in clean.execute(
+            "SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = %s",
+            "'mlflowusr'@'%'",
+        )
+    }
+    assert every == {
+        row[0]
+        for row in clean.execute(
+            "SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = %s",
+            "'root'@'localhost'",
+        )
+    }
+
+
+def test_underscore_reaches_no_other_database(clean: MySQL, run_module: RunModule) -> None:
+    clean.execute("CREATE DATABASE mlXflow")
+    ok(
+        run_module(MODULE, clean.options(database="ml_flow", accounts=[account(privileges=["ALL"])])),
+        changed=True,
+    )
+    clean.login("mlflowusr", CANARY, "ml_flow").close()
+    with pytest.raises(pymysql.err.OperationalError, match="1044"):
+        clean.login("mlflowusr", CANARY, "mlXflow")
+
+
+def test_grant_with_wildcard_is_taken_away(clean: MySQL, run_module: RunModule) -> None:
+    clean.execute("CREATE DATABASE mlXflow")
+    ok(run_module(MODULE, clean.options(accounts=[account()])), changed=True)
+    clean.execute("GRANT ALL ON `ml_flow`.* TO mlflowusr WITH GRANT OPTION")
+    clean.login("mlflowusr", CANARY, "mlXflow").close()
+    options = clean.options(database="ml_flow", accounts=[account(privileges=["SELECT"])])
+    result = ok(run_module(MODULE, options), changed=True)
+    assert result["accounts"][0]["granted"] == ["SELECT ON ml_flow.*"]
+    assert len(result["accounts"][0]["revoked"]) == 19
+    ok(run_module(MODULE, options), changed=False)
+    assert grants(clean, "mlflowusr")[0] == "GRANT SELECT ON `ml\\_flow`.* TO `mlflowusr`@`%`"
+    with pytest.raises(pymysql.err.OperationalError, match="1044"):
+        clean.login("mlflowusr", CANARY, "mlXflow")
+
+
+@pytest.mark.parametrize("key", ["privileges", "global_privileges"])
+def test_unknown_privilege_changes_nothing(clean: MySQL, run_module: RunModule, key: str) -> None:
+    before = accounts_of(clean)
+    result = run_module(
+        MODULE, clean.options(database="mlflow", accounts=[account(**{key: ["SELECT", "SELCT"]})])
+    )
+    assert "SELCT: no such privilege" in failed(result)
+    assert accounts_of(clean) == before
+
+
+# root, hosts, removal
+
+
+def test_root_with_initial_password(clean: MySQL, run_module: RunModule, tmp_path: Path) -> None:
+    initial = tmp_path / "initial"
+    initial.write_text(clean.root_password + "\n")
+    wanted = "new root's %s " + CANARY
+    options = clean.options(
+        login_password=wanted,
+        login_password_files=[str(tmp_path / "missing"), str(initial)],
+        accounts=[{"name": "root", "host": "localhost", "password": wanted}],
+    )
+    try:
+        ok(run_module(MODULE, options, check=True), changed=True)
+        clean.root().close()
+        result = ok(run_module(MODULE, options), changed=True)
+        assert result["accounts"][0]["password_changed"]
+        clean.root(wanted).close()
+        with pytest.raises(pymysql.err.OperationalError, match="1045"):
+            clean.root()
+        initial.unlink()
+        ok(run_module(MODULE, options), changed=False)
+    finally:
+        back = [{"name": "root", "host": "localhost", "password": clean.root_password}]
+        run_module(MODULE, {**options, "login_password_files": [], "accounts": back})
+        initial.write_text(clean.root_password)
+    clean.root().close()
+
+
+def test_localhost_account_uses_the_socket(clean: MySQL, run_module: RunModule) -> None:
+    options = clean.options(accounts=[account(host="LocalHost"), account(password="tcp " + CANARY)])
+    ok(run_module(MODULE, options), changed=True)
+    ok(run_module(MODULE, options), changed=False)
+    with pytest.raises(pymysql.err.OperationalError, match="1045"):
+        clean.login("mlflowusr", CANARY)
+    clean.login("mlflowusr", "tcp " + CANARY).close()
+
+
+def test_host_that_is_elsewhere(clean: MySQL, run_module: RunModule) -> None:
+    entry = account(host="192.0.2.0/255.255.255.0", privileges=DML)
+    message = failed(run_module(MODULE, clean.options(database="mlflow", accounts=[entry])))
+    assert f"127.0.0.1:{clean.port} refuses the login as 'mlflowusr'@'192.0.2.0/255.255.255.0'" in message
+    assert "verify: false" in message
+    entry.update(verify=False, update_password="on_create")
+    ok(run_module(MODULE, clean.options(database="mlflow", accounts=[entry])), changed=False)
+
+
+def test_login_that_is_taken_for_another_account(clean: MySQL, run_module: RunModule) -> None:
+    gateway = docker(
+        "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", clean.container
+    )
+    clean.execute("CREATE USER mlflowusr@%s IDENTIFIED BY %s", gateway, CANARY)
+    message = failed(run_module(MODULE, clean.options(accounts=[account()])))
+    assert f"takes the login as 'mlflowusr'@'%' for mlflowusr@{gateway}" in message
+
+
+def test_absent(clean: MySQL, run_module: RunModule) -> None:
+    ok(run_module(MODULE, clean.options(accounts=[account(), account(name="stays")])), changed=True)
+    options = clean.options(accounts=[{"name": "mlflowusr", "state": "absent"}])
+    result = ok(run_module(MODULE, options), changed=True)
+    assert result["accounts"][0]["removed"]
+    ok(run_module(MODULE, options), changed=False)
+    assert clean.execute("SELECT user FROM mysql.user WHERE host = '%%'") == [("stays",)]
+
+
+def test_never_removes_its_own_account(clean: MySQL, run_module: RunModule) -> None:
+    result = run_module(
+        MODULE, clean.options(accounts=[{"name": "root", "host": "localhost", "state": "absent"}])
+    )
+    assert "can't be removed" in failed(result)
+    clean.root().close()
+
+
+def test_run_again_after_an_interruption(clean: MySQL, run_module: RunModule) -> None:
+    """Each state in which a run can stop, as statements take effect one by one."""
+    options = clean.options(
+        database="mlflow",
+        accounts=[account(privileges=DML), account(name="second", global_privileges=["RELOAD"])],
+    )
+    ok(run_module(MODULE, options), changed=True)
+    whole = [grants(clean, "mlflowusr"), grants(clean, "second")]
+    steps: tuple[tuple[str, ...], ...] = (
+        ("CREATE DATABASE mlflow",),
+        ("CREATE USER mlflowusr IDENTIFIED BY %s", CANARY),
+        ("GRANT SELECT, INSERT, UPDATE, DELETE ON mlflow.* TO mlflowusr",),
+        ("CREATE USER second IDENTIFIED BY 'x'",),
+    )
+    for count in range(1, len(steps) + 1):
+        clean.execute("DROP DATABASE IF EXISTS mlflow")
+        clean.execute("DROP USER IF EXISTS mlflowusr, second")
+        for step in steps[:count]:
+            clean.execute(*step)
+        ok(run_module(MODULE, options), changed=True)
+        ok(run_module(MODULE, options), changed=False)
+        assert [grants(clean, "mlflowusr"), grants(clean, "second")] == whole
+
+
+# Failures
+
+
+def test_wrong_password_fails_at_once(clean: MySQL, run_module: RunModule, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("wrong too\n")
+    before = accounts_of(clean)
+    result = run_module(
+        MODULE,
+        clean.options(
+            login_password="wrong" + CANARY,
+            login_password_files=[str(file)],
+            wait_timeout=60,
+            accounts=[account()],
+        ),
+    )
+    message = failed(result)
+    assert "refused the login as root: wrong password" in message
+    assert f"Tried: login_password, {file}" in message
+    assert result.seconds < 5
+    assert CANARY not in result.output
+    assert "wrong too" not in result.output
+    assert accounts_of(clean) == before
+
+
+def test_administrator_over_tcp_is_not_allowed(clean: MySQL, run_module: RunModule) -> None:
+    # The server forgets which hosts the accounts of earlier tests came from.
+    clean.execute("FLUSH PRIVILEGES")
+    options = clean.options(accounts=[account()])
+    del options["login_unix_socket"]
+    assert "has no account that may log in from this host (MySQL error 1130)" in failed(
+        run_module(MODULE, options)
+    )
+
+
+def test_administrator_without_rights(clean: MySQL, run_module: RunModule) -> None:
+    ok(run_module(MODULE, clean.options(accounts=[account(privileges=DML)], database="mlflow")), changed=True)
+    options = clean.options(login_user="mlflowusr", login_password=CANARY, accounts=[account(name="new")])
+    del options["login_unix_socket"]
+    result = run_module(MODULE, options)
+    assert "cannot read the server's accounts: the administrator may not do that" in failed(result)
+    assert CANARY not in result.output
+
+
+def test_unreachable_port(clean: MySQL, run_module: RunModule) -> None:
+    port = free_port()
+    message = failed(run_module(MODULE, {"login_port": port, "login_password": CANARY}, check=True))
+    assert message == f"cannot reach a MySQL server at 127.0.0.1:{port}: Connection refused"
+    result = run_module(MODULE, {"login_port": port, "login_password": CANARY, "wait_timeout": 1})
+    assert (
+        failed(result) == f"cannot reach a MySQL server at 127.0.0.1:{port}: Connection refused; waited 1 s"
+    )
+    assert result["changed"] is False
+
+
+def test_missing_socket(run_module: RunModule) -> None:
+    message = failed(
+        run_module(MODULE, {"login_unix_socket": "/nowhere/mysqld.sock", "login_password": CANARY})
+    )
+    assert (
+        message == "cannot reach a MySQL server at the socket /nowhere/mysqld.sock: No such file or directory"
+    )
+
+
+def test_account_whose_login_needs_a_port_that_is_closed(clean: MySQL, run_module: RunModule) -> None:
+    """An account is there, but its password can't be tried: that is not the same as a wrong password."""
+    ok(run_module(MODULE, clean.options(accounts=[account()])), changed=True)
+    before = accounts_of(clean)
+    result = run_module(MODULE, clean.options(login_port=free_port(), accounts=[account()]))
+    assert "cannot reach a MySQL server" in failed(result)
+    assert accounts_of(clean) == before
+
+
+def test_no_password_anywhere(run_module: RunModule) -> None:
+    message = failed(run_module(MODULE, {"login_password_files": ["/nowhere/a", "/nowhere/b"]}))
+    assert "there is no password for root" in message
+    assert "/nowhere/a, /nowhere/b" in message
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"name": "x" * 33, "password": CANARY}, "33 characters: MySQL takes 32 at most"),
+        ({"name": "", "password": CANARY}, "name is empty"),
+        ({"name": "x", "password": ""}, "the password of 'x'@'%' is empty"),
+        ({"name": "x", "host": "", "password": CANARY}, "host of account x is empty"),
+        ({"name": "x"}, "'x'@'%' does not exist and has no password"),
+        ({"name": "x", "password": CANARY, "privileges": ["SELECT"]}, "but not on what"),
+        ({"name": "x", "password_file": "/nowhere/x"}, "password_file of x does not exist: /nowhere/x"),
+        ({"name": "x", "password": CANARY, "password_file": "/nowhere/x"}, "mutually exclusive"),
+        ({"name": "x", "password": CANARY, "on": "*", "privileges": [], "global_privileges": []}, "not both"),
+    ],
+)
+def test_bad_account(clean: MySQL, run_module: RunModule, entry: dict[str, Any], expected: str) -> None:
+    before = accounts_of(clean)
+    for check in (True, False):
+        result = run_module(MODULE, clean.options(accounts=[account(name="first"), entry]), check=check)
+        assert expected in failed(result)
+        assert result["changed"] is False if "changed" in result.values else True
+        assert CANARY not in result.output
+    assert accounts_of(clean) == before
+
+
+def test_account_listed_twice(clean: MySQL, run_module: RunModule) -> None:
+    result = run_module(
+        MODULE, clean.options(accounts=[account(host="localhost"), account(host="LOCALHOST")])
+    )
+    assert "'mlflowusr'@'localhost' is listed twice" in failed(result)
+
+
+def test_locked_account_is_told_apart(clean: MySQL, run_module: RunModule) -> None:
+    ok(run_module(MODULE, clean.options(accounts=[account()])), changed=True)
+    clean.execute("ALTER USER mlflowusr ACCOUNT LOCK")
+    message = failed(run_module(MODULE, clean.options(accounts=[account()])))
+    assert "the account of mlflowusr is locked (MySQL error 3118)" in message
+
+
+def test_failure_on_the_way_reports_what_was_done(clean: MySQL, run_module: RunModule) -> None:
+    clean.execute("INSTALL COMPONENT 'file://component_validate_password'")
+    try:
+        options = clean.options(
+            accounts=[account(password="Str0ng! enough"), account(name="weak", password="weakest")]
+        )
+        result = run_module(MODULE, options)
+        assert "cannot create 'weak'@'%': the password does not satisfy the server's policy" in failed(result)
+        assert result["changed"] is True
+        assert [entry["name"] for entry in result["accounts"]] == ["mlflowusr"]
+        assert "weakest" not in result.output
+    finally:
+        clean.execute("UNINSTALL COMPONENT 'file://component_validate_password'")
+    ok(run_module(MODULE, options), changed=True)
+
+
+def test_too_many_connections(clean: MySQL, run_module: RunModule) -> None:
+    ok(run_module(MODULE, clean.options(accounts=[account()])), changed=True)
+    # One more than the limit is left to root, who holds it here so that the module gets none.
+    limit = int(clean.execute("SELECT @@max_connections")[0][0])
+    held = [clean.login("mlflowusr", CANARY) for dummy in range(limit)]
+    try:
+        held.append(clean.root())
+        message = failed(run_module(MODULE, clean.options(accounts=[account()])))
+        assert "has too many connections (MySQL error 1040)" in message
+    finally:
+        for connection in held:
+            connection.close()
+
+
+# TLS
+
+
+@pytest.fixture
+def tls_only(clean: MySQL, tmp_path: Path) -> Iterator[Path]:
+    """The server takes TLS only over TCP; yields the certificate of its authority."""
+    authority = tmp_path / "ca.pem"
+    # Out of a tmpfs, so that `docker cp` does not see it.
+    authority.write_text(docker("exec", clean.container, "cat", "/var/lib/mysql/ca.pem"))
+    clean.execute("SET GLOBAL require_secure_transport = ON")
+    yield authority
+    clean.execute("SET GLOBAL require_secure_transport = OFF")
+
+
+def test_tls(clean: MySQL, run_module: RunModule, tls_only: Path) -> None:
+    options = clean.options(accounts=[account()])
+    result = run_module(MODULE, options)
+    if pymysql.VERSION[:2] < (1, 2):
+        address = f"127.0.0.1:{clean.port}"
+        assert f"{address} takes connections with TLS only: set ca_cert (MySQL error 3159)" in failed(result)
+    else:  # uses TLS unasked
+        ok(result, changed=True)
+    ok(run_module(MODULE, {**options, "ca_cert": str(tls_only), "check_hostname": False}), changed=False)
+    ok(run_module(MODULE, {**options, "check_hostname": False}), changed=False)
+    message = failed(run_module(MODULE, {**options, "ca_cert": str(tls_only)}))
+    assert f"TLS with 127.0.0.1:{clean.port} failed: CERTIFICATE_VERIFY_FAILED" in message
+    assert "check_hostname needs ca_cert" in failed(run_module(MODULE, {**options, "check_hostname": True}))
+    assert "belong together" in failed(run_module(MODULE, {**options, "client_cert": str(tls_only)}))
+    assert "cannot read ca_cert" in failed(run_module(MODULE, {**options, "ca_cert": "/nowhere/ca.pem"}))
+    store = {
+        "host": "127.0.0.1",
+        "port": clean.port,
+        "user": "mlflowusr",
+        "password": CANARY,
+        "database": "mysql",
+    }
+    for strict, error in (
+        (True, "CERTIFICATE_VERIFY_FAILED"),
+        (False, "Access denied .* to database 'mysql'"),
+    ):
+        uri = mlflow_store_uri.store_uri(store, ssl_ca=str(tls_only), ssl_check_hostname=strict)
+        with pytest.raises(sqlalchemy.exc.OperationalError, match=error):
+            sqlalchemy.create_engine(uri).connect()
+
+
+# Waiting
+
+
+def test_waits_behind_a_proxy_that_accepts_early(clean: MySQL, run_module: RunModule) -> None:
+    """The port is open from the start, as a container's is; the server behind it comes later."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        turned_away: list[int] = []
+
+        def proxy() -> None:
+            for number in range(8):
+                client, dummy = listener.accept()
+                if number < 5:
+                    turned_away.append(number)
+                    client.close()
+                    continue
+                server = socket.create_connection(("127.0.0.1", clean.port))
+                for source, target in ((client, server), (server, client)):
+                    threading.Thread(target=pump, args=(source, target), daemon=True).start()
+
+        threading.Thread(target=proxy, daemon=True).start()
+        message = failed(run_module(MODULE, clean.options(login_port=port, accounts=[account()])))
+        assert "something accepts connections there, but no MySQL server answers" in message
+        result = run_module(MODULE, clean.options(login_port=port, accounts=[account()], wait_timeout=20))
+        # The first run made the account before it could not verify it.
+        ok(result, changed=False)
+        assert turned_away == [0, 1, 2, 3, 4]
+        assert result["waited"] >= 0.3
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+# Secrets, examples
+
+
+def test_no_secret_in_the_output(clean: MySQL, run_module: RunModule, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("filed-" + CANARY)
+    for check in (True, False, False):
+        result = run_module(
+            MODULE,
+            clean.options(
+                database="mlflow",
+                accounts=[
+                    account(privileges=DML),
+                    {"name": "filed", "password_file": str(file), "global_privileges": ["RELOAD"]},
+                ],
+            ),
+            check=check,
+        )
+        assert not result.failed
+        for secret in (CANARY, clean.root_password):
+            assert secret not in result.output
+            assert json.dumps(secret)[1:-1] not in result.output
+            assert quote(secret) not in result.output
+        assert "canary" not in result.output
+        assert "$A$" not in result.output
+
+
+def test_module_examples(clean: MySQL, run_module: RunModule, tls_only: Path, tmp_path: Path) -> None:
+    """The EXAMPLES, with paths and addresses of this server in place of those of a store."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for name in ("root", "mlflowusr", "mlflowbackup"):
+        (secrets / name).write_text(clean.root_password if name == "root" else f"{name} {CANARY}\n")
+    text = mlflow_mysql_account.EXAMPLES
+    for old, new in {
+        "/srv/mlflow-mysql/run/mysqld.sock": clean.socket,
+        "/srv/mlflow-mysql/secrets": str(secrets),
+        "db.example.org": "127.0.0.1",
+        "/etc/ssl/certs/store-ca.pem": str(tls_only),
+    }.items():
+        assert old in text
+        text = text.replace(old, new)
+    clean.execute("CREATE USER root@'%%' IDENTIFIED BY %s", clean.root_password)
+    clean.execute("GRANT ALL ON *.* TO root@'%%' WITH GRANT OPTION")
+    clean.execute("CREATE USER mlflowold IDENTIFIED BY 'x'")
+    values = {"{{ root_password }}": clean.root_password, "{{ mlflow_password }}": CANARY}
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: fill(entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [fill(entry) for entry in value]
+        return values.get(value, value) if isinstance(value, str) else value
+
+    try:
+        tasks = yaml.safe_load(text)
+        assert len(tasks) == 3
+        for task in tasks:
+            options = fill(task[f"mlflow_ops.backend_store.{MODULE}"])
+            # The server made its certificate itself, and it names no address.
+            options.update(login_port=clean.port, ca_cert=str(tls_only), check_hostname=False)
+            ok(run_module(MODULE, options), changed=True)
+            ok(run_module(MODULE, options), changed=False)
+    finally:
+        clean.execute("DROP USER root@'%%'")
+
+
+PLAYBOOK = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars:
+    mlflow_password: VAULTED
+  tasks: EXAMPLES
+"""
+
+
+def test_filter_examples(tmp_path: Path) -> None:
+    """The EXAMPLES in a play, with a password that Ansible Vault has encrypted."""
+    bin_directory = Path(sys.executable).parent
+    vault_password = tmp_path / "vault"
+    vault_password.write_text("vault")
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_VAULT_PASSWORD_FILE": str(vault_password),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "PATH": f"{bin_directory}:{os.environ['PATH']}",
+    }
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    vaulted = run("ansible-vault", "encrypt_string", "p@ss %: word")
+    target = tmp_path / "environment"
+    examples = mlflow_store_uri.EXAMPLES.replace("/etc/mlflow/environment", str(target))
+    indented = "\n" + "".join(f"    {line}\n" for line in examples.strip().splitlines())
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(PLAYBOOK.replace("VAULTED", vaulted).replace("EXAMPLES", indented))
+    output = run(
+        "ansible-playbook",
+        "-i",
+        "localhost,",
+        "-e",
+        f"ansible_python_interpreter={sys.executable}",
+        str(playbook),
+    )
+    assert target.read_text() == (
+        "MLFLOW_BACKEND_STORE_URI=mysql+pymysql://mlflowusr:p%40ss%20%25%3A%20word@db.example.org:3306/mlflow\n"
+    )
+    stated = mlflow_store_uri.EXAMPLES.strip().splitlines()[-1].strip(" #")
+    assert stated in output
+    assert "word" not in output

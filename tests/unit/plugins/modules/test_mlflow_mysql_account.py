@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module's documentation, examples and argument specification say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mlflow_ops.backend_store.plugins.doc_fragments import login
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._accounts import BadRequest
+from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_account as module
+
+NAME = "mlflow_ops.backend_store.mlflow_mysql_account"
+
+
+def documented_options() -> dict[str, Any]:
+    own = yaml.safe_load(module.DOCUMENTATION)["options"]
+    return {**yaml.safe_load(login.ModuleDocFragment.DOCUMENTATION)["options"], **own}
+
+
+def compare(spec: dict[str, Any], documented: dict[str, Any]) -> None:
+    assert spec.keys() == documented.keys()
+    for name, option in spec.items():
+        for key in ("type", "elements", "choices", "default", "aliases", "required"):
+            assert option.get(key) == documented[name].get(key), f"{name}: {key}"
+        if "options" in option:
+            compare(option["options"], documented[name]["suboptions"])
+
+
+def test_documentation_and_specification_agree() -> None:
+    compare(module.argument_spec(), documented_options())
+
+
+def test_every_secret_is_marked_and_nothing_else() -> None:
+    spec = module.argument_spec()
+    options = {**spec, **spec["accounts"]["options"]}
+    assert {name for name, option in options.items() if option.get("no_log")} == {
+        "login_password",
+        "password",
+    }
+
+
+@pytest.mark.parametrize("task", yaml.safe_load(module.EXAMPLES), ids=lambda task: task["name"])
+def test_examples_satisfy_the_specification(task: dict[str, Any]) -> None:
+    assert not ArgumentSpecValidator(module.argument_spec()).validate(task[NAME]).error_messages
+
+
+def entry(**more: Any) -> dict[str, Any]:
+    options = {"accounts": [{"name": "u", **more}]}
+    result = ArgumentSpecValidator(module.argument_spec()).validate(options)
+    assert not result.error_messages
+    return dict(result.validated_parameters["accounts"][0])
+
+
+def test_star_means_global() -> None:
+    account = module.wanted_account(entry(on="*", privileges=["RELOAD"]), "mlflow")
+    assert account.privileges is None
+    assert account.global_privileges == frozenset({"RELOAD"})
+
+
+def test_on_comes_before_the_database() -> None:
+    assert module.wanted_account(entry(on="other", privileges=[]), "mlflow").database == "other"
+    assert module.wanted_account(entry(privileges=[]), "mlflow").database == "mlflow"
+
+
+def test_host_is_kept_in_lower_case() -> None:
+    assert module.wanted_account(entry(host="DB.Example.ORG"), None).host == "db.example.org"
+
+
+def test_password_file_of_an_absent_account_is_not_read() -> None:
+    account = module.wanted_account(entry(password_file="/nowhere", state="absent"), None)
+    assert not account.present
+    with pytest.raises(BadRequest, match="does not exist: /nowhere"):
+        module.wanted_account(entry(password_file="/nowhere"), None)

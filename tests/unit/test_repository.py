@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated files are what their sources give, and each role's manual says what the role does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+
+
+def load(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_specification_has_the_defaults(role: str) -> None:
+    """Every variable of defaults/ is specified with that default, and every other one has none."""
+    options = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    defaults = load(f"roles/{role}/defaults/main.yml")
+    assert set(defaults) <= set(options)
+    for name, option in options.items():
+        assert name.startswith(role.split("_")[0]) and not re.search(r"[.:]", name)
+        value = defaults.get(name)
+        if isinstance(value, str) and "{{" in value:
+            # The default for a variable of another role, as it is when that one is not set.
+            value = re.sub(r"{{ \w+ \| default\('([^']*)'\) }}", r"\1", value)
+            value = re.sub(r"{{ (\w+) }}", lambda found: str(defaults[found.group(1)]), value)
+        assert option.get("default") == value, name
+        # A secret has no default, and one in a specification is printed when it fails.
+        if name.endswith("_password"):
+            assert set(option) == {"type", "description"} and name not in defaults
+
+
+def test_the_base_image_is_named_alike() -> None:
+    image = load("roles/mysql_base_image/defaults/main.yml")
+    version = f"{image['mysql_base_image_repository']}:{image['mysql_base_image_version']}"
+    options = load("roles/mlflow_mysql/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert options["mlflow_mysql_base_image"]["default"] == version
+    assert version in (ROOT / "db-backend-store/README.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_of_the_readme_are_generated() -> None:
+    assert subprocess.run([sys.executable, ROOT / "tools/readme_tables.py", "--check"], check=False).returncode == 0
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"<!-- variables of (\w+) -->", text) and "| `mlflow_mysql_port` | `3306` |" in text
+
+
+def test_the_recipe_by_hand_is_rendered() -> None:
+    """db-backend-store is what the role's templates give with its defaults."""
+    playbook = str(ROOT / "tools/render_db_backend_store.yml")
+    done = subprocess.run(["ansible-playbook", "--check", "--diff", playbook], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "changed=0" in done.stdout, done.stdout + done.stderr
+
+
+def test_roles_keep_to_their_names() -> None:
+    """Variables that a role sets are its own: `<role>_x`, or `__<role>_x` for internal ones."""
+    for role in ROLES:
+        for path in (ROOT / "roles" / role).glob("tasks/*.yml"):
+            for name in re.findall(r"^\s+register: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+                assert name.startswith(f"__{role}_"), (path, name)

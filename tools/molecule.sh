@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Run Molecule scenarios, two side by side (the scenarios have hosts and networks of their own), or those that are named.
+# Each writes to a log of its own, which is printed whole when it fails and in its last lines when it passes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .cache/molecule-logs
+
+# Molecule fetches nothing and writes its own configuration; ours is for playbooks.
+unset ANSIBLE_CONFIG
+
+run() {
+  local scenario=$1 log=.cache/molecule-logs/$1.log start=$SECONDS
+  if molecule test -s "$scenario" >"$log" 2>&1; then
+    echo "PASSED molecule $scenario ($((SECONDS - start)) s)"
+  else
+    echo "::: the log of the scenario $scenario"
+    cat "$log"
+    echo "FAILED molecule $scenario ($((SECONDS - start)) s)"
+    return 1
+  fi
+}
+export -f run
+
+scenarios=("$@")
+if ((${#scenarios[@]} == 0)); then
+  for file in molecule/*/molecule.yml; do scenarios+=("$(basename "$(dirname "$file")")"); done
+fi
+# The images of the hosts are made once, before two scenarios want them at the same time.
+for image in debian12 debian13; do molecule/shared/image/build.sh "$image"; done
+printf '%s\n' "${scenarios[@]}" | xargs -P 2 -I {} bash -c 'run {}'
