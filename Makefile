@@ -24,7 +24,7 @@ BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-
 PLAY = ansible-playbook -i $(INVENTORY) $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
 LINK := .cache/collections/ansible_collections/mlflow_ops/backend_store
 BASE_IMAGE := .cache/mysql-base-image.tar
-PYTEST = python -m pytest -q -p no:cacheprovider --rootdir $(LINK)
+PYTEST = PYTHONPATH=$(CURDIR)/.cache/collections python -m pytest -q -p no:cacheprovider --rootdir .
 
 .PHONY: help
 help: ## Show the targets

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the tables of variables into README.md, from the roles' argument specs.
 
-usage: readme_tables.py [--check]     with --check nothing is written, and the exit status says whether they differ
+usage: readme_tables.py [--check]
+
+With --check nothing is written, and the exit status says whether they differ.
 """
 
 from __future__ import annotations
@@ -39,7 +41,11 @@ def table(role: str) -> str:
     for name, option in spec["argument_specs"]["main"]["options"].items():
         text = option["description"]
         text = " ".join(text) if isinstance(text, list) else text
-        choices = " One of " + ", ".join(f"`{choice}`" for choice in option["choices"]) + "." if "choices" in option else ""
+        choices = (
+            " One of " + ", ".join(f"`{choice}`" for choice in option["choices"]) + "."
+            if "choices" in option
+            else ""
+        )
         rows.append(f"| `{name}` | {default(option)} | {plain(text)}{choices} |")
     return "\n".join(rows) + "\n"
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
+import select
 import subprocess
 import sys
 import time
@@ -12,13 +15,15 @@ from pathlib import Path
 README = Path("README.md").read_text(encoding="utf-8")
 
 
-def shell(command: str, check: bool = True, **more: str) -> str:
+def shell(command: str, check: bool = True) -> str:
     print("+", command, flush=True)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, check=False, **more
+        ["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, check=False
     )
     if check and done.returncode:
-        sys.exit(f"{command}\n{done.stdout}{done.stderr}{shell('docker logs mlflow_mysql_db 2>&1', check=False)}")
+        sys.exit(
+            f"{command}\n{done.stdout}{done.stderr}{shell('docker logs mlflow_mysql_db 2>&1', check=False)}"
+        )
     return done.stdout
 
 
@@ -38,8 +43,20 @@ def wait_until_healthy() -> None:
 def ask_root(statement: str) -> str:
     """Type a statement at the MySQL prompt of README.md, which asks for the password on a terminal."""
     password = Path("secrets/container/mysql_root_password").read_text().strip()
-    prompt = command("docker exec -it mlflow_mysql_db")
-    return shell(f"script -qec {prompt!r} /dev/null", input=f"{password}\n{statement};\nexit\n")
+    print("+", command("docker exec -it mlflow_mysql_db"), "#", statement, flush=True)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvp("bash", ["bash", "-c", command("docker exec -it mlflow_mysql_db")])
+    seen = ""
+    for prompt, answer in (("Enter password:", password), ("mysql> ", statement + ";"), ("mysql> ", "exit")):
+        seen = ""
+        while prompt not in seen:
+            if not select.select([terminal], [], [], 30)[0]:
+                sys.exit(f"no prompt {prompt!r}: {seen}")
+            seen += os.read(terminal, 4096).decode()
+        os.write(terminal, f"{answer}\n".encode())
+    os.waitpid(child, 0)
+    return seen
 
 
 def list_databases() -> None:

@@ -20,7 +20,9 @@ METRICS = 1000
 def read(client: MlflowClient, run_id: str) -> None:
     run = client.get_run(run_id)
     assert run.data.params == {"Rate": "0.1", "rate": "0.2"}, run.data.params
-    assert run.data.tags["purpose"] == "verify: 'quotes', \"double\" and \u00fcml\u00e4uts \U0001f511", run.data.tags
+    assert run.data.tags["purpose"] == "verify: 'quotes', \"double\" and \u00fcml\u00e4uts \U0001f511", (
+        run.data.tags
+    )
     assert run.data.metrics["loss"] == METRICS - 1, run.data.metrics
     # Two keys that differ in case only are two metrics.
     assert run.data.metrics["Loss"] == -1.0, run.data.metrics

@@ -14,8 +14,14 @@ connection = pymysql.connect(user=url.username, password=url.password, **where)
 with connection.cursor() as cursor:
     cursor.execute("SHOW GRANTS")
     grants = [row[0] for row in cursor.fetchall()]
-    assert grants[1:] == [f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{url.database}`.* TO `{url.username}`@`%`"], grants
-    for statement in ("CREATE TABLE t (i int PRIMARY KEY)", "ALTER TABLE runs ADD COLUMN i int", "DROP TABLE tags"):
+    assert grants[1:] == [
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{url.database}`.* TO `{url.username}`@`%`"
+    ], grants
+    for statement in (
+        "CREATE TABLE t (i int PRIMARY KEY)",
+        "ALTER TABLE runs ADD COLUMN i int",
+        "DROP TABLE tags",
+    ):
         try:
             cursor.execute(statement)
         except pymysql.err.OperationalError as error:

@@ -70,6 +70,7 @@ generated:
   sample: [root_password]
 """
 
+import errno
 import os
 import secrets
 import stat
@@ -109,19 +110,18 @@ class Home:
         """Return whether anything changes."""
         return bool(self.after or self.diffs)
 
-    def _own(self, entry: Entry) -> None:
+    def _own(self, entry: Entry, absent: bool = False) -> None:
         name = os.path.relpath(entry.path, os.path.dirname(self.path))
         wanted = (entry.uid, entry.gid, entry.mode)
-        try:
-            status = os.stat(entry.path)
-        except OSError:
+        if absent:
             self.before.append(f"{name}: absent")
         else:
+            status = os.stat(entry.path)
             found = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
             if found == wanted:
                 return
-            self.before.append("{0}: {1}:{2} {3:04o}".format(name, *found))
-        self.after.append("{0}: {1}:{2} {3:04o}".format(name, *wanted))
+            self.before.append("{}: {}:{} {:04o}".format(name, *found))
+        self.after.append("{}: {}:{} {:04o}".format(name, *wanted))
         if not self.check:
             os.chown(entry.path, entry.uid, entry.gid)
             os.chmod(entry.path, entry.mode)
@@ -129,9 +129,12 @@ class Home:
     def directory(self, name: str, uid: int, gid: int, mode: int) -> None:
         """Make a directory, relative to the store's."""
         path = os.path.join(self.path, name) if name else self.path
+        absent = not os.path.lexists(path)
+        if not absent and not os.path.isdir(path):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         if not self.check:
             os.makedirs(path, mode=0o700, exist_ok=True)
-        self._own(Entry(path, uid, gid, mode))
+        self._own(Entry(path, uid, gid, mode), absent)
 
     def _write(self, entry: Entry, content: str) -> None:
         """Put a file in its place at once: a reader sees the old or the new content, also after a power cut."""
@@ -153,7 +156,8 @@ class Home:
     @staticmethod
     def _read(path: str) -> str | None:
         try:
-            with open(path, encoding="utf-8", newline="") as stream:
+            # What is not UTF-8 is something all the same: it is kept, or replaced, like any other text.
+            with open(path, encoding="utf-8", errors="replace", newline="") as stream:
                 return stream.read()
         except OSError:
             return None
@@ -234,7 +238,7 @@ def main() -> None:
             home.password(name, content)
     except OSError as error:
         module.fail_json(
-            msg=f"{error.filename or options['path']} cannot be written: {error.strerror}. "
+            msg=f"{error.filename2 or error.filename or options['path']} cannot be written: {error.strerror}. "
             "Run as root, on a file system that is writable and not full, or choose another directory."
         )
     module.exit_json(changed=bool(home), generated=home.generated, diff=home.diff())

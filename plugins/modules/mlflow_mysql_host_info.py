@@ -175,7 +175,7 @@ SHOWN_ENTRIES = 5
 
 def nearest_existing(path: str) -> str:
     """Return ``path`` or the nearest directory above it that exists."""
-    while not os.path.lexists(path) and path not in ("", "/"):
+    while not os.path.exists(path) and path not in ("", "/"):
         path = os.path.dirname(path)
     return path or "/"
 
@@ -218,9 +218,11 @@ def data_dir_version(path: str) -> str | None:
     """Return the version of the server that last opened the data directory ``path``."""
     try:
         with open(os.path.join(path, "mysql_upgrade_history"), encoding="utf-8") as stream:
-            return version_in_history(stream.read())
+            version = version_in_history(stream.read())
     except (OSError, UnicodeDecodeError):
-        pass
+        version = None
+    if version:
+        return version
     logs = sorted(name for name in os.listdir(path) if name.startswith("binlog.") and name[7:].isdigit())
     for name in reversed(logs):
         with open(os.path.join(path, name), "rb") as stream:
@@ -262,12 +264,12 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
 def look_at_port(address: str, port: int) -> dict[str, Any]:
     """Return whether ``port`` can be bound on ``address``."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
-        except OSError as error:
-            return {"free": False, "container": None, "reason": os.strerror(error.errno or 0)}
+    except OSError as error:
+        return {"free": False, "container": None, "reason": error.strerror or str(error)}
     return {"free": True, "container": None, "reason": None}
 
 

@@ -154,7 +154,9 @@ class Schema:
             return list(cursor.fetchall())
 
     def exists(self) -> bool:
-        return bool(self.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", self.database))
+        return bool(
+            self.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", self.database)
+        )
 
     def tables(self) -> list[str]:
         found = self.rows(
@@ -185,7 +187,7 @@ class Schema:
         """Drop ``tables``, the marker last, so that an interrupted drop is gone on with."""
         self.rows("SET SESSION foreign_key_checks = 0")
         for table in sorted(tables, key=lambda name: name == MARKER):
-            self.rows("DROP TABLE IF EXISTS `{0}`".format(table.replace("`", "``")))
+            self.rows("DROP TABLE IF EXISTS `{}`".format(table.replace("`", "``")))
 
 
 def compare(migrations: Migrations, revision: str | None) -> dict[str, Any]:
@@ -216,8 +218,12 @@ def run_migrations(module: AnsibleModule, login: _connection.Login, password: st
     python = os.path.join(options["virtualenv"], "bin", "python")
     status, _out, err = module.run_command([python, "-c", UPGRADE], data=json.dumps(about))
     if status != 0:
-        lines = [line for line in err.strip().splitlines() if line and not line.startswith((" ", "(Background"))]
-        reason = next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "no message")
+        lines = [
+            line for line in err.strip().splitlines() if line and not line.startswith((" ", "(Background"))
+        ]
+        reason = next(
+            (line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "no message"
+        )
         raise SchemaProblem(f"MLflow's migrations failed: {reason}")
 
 
@@ -263,11 +269,11 @@ def initialise(module: AnsibleModule, login: _connection.Login) -> dict[str, Any
         schema.rows(f"DROP TABLE {MARKER}")
         tables = schema.tables()
         revision = schema.revision(tables)
-        after = {"revision": revision, "tables": len(tables)}
+        reached = {"revision": revision, "tables": len(tables)}
         return {
             "changed": True,
             "tables": len(tables),
-            "diff": {"before": before, "after": after},
+            "diff": {"before": before, "after": reached},
             **compare(migrations, revision),
         }
     finally:
@@ -289,7 +295,9 @@ def main() -> None:
         result = initialise(module, _connection.login_from_params(module.params))
     except (_connection.ConnectionFailed, MigrationsMissing, SchemaProblem) as error:
         module.fail_json(msg=str(error))
-    except Exception as error:  # a lost connection or a refused statement: pymysql's own classes may be missing
+    except (
+        Exception
+    ) as error:  # a lost connection or a refused statement: pymysql's own classes may be missing
         module.fail_json(msg=f"MySQL: {type(error).__name__}: {error}")
     module.exit_json(**result)
 

@@ -98,7 +98,8 @@ def mysql() -> Iterator[MySQL]:
         *("--tmpfs", "/var/lib/mysql", "--volume", f"{directory}:/var/run/mysqld"),
         *("--env", "MYSQL_ROOT_PASSWORD_FILE=/var/run/mysqld/root", "--env", "MYSQL_ROOT_HOST=localhost"),
         *("--publish", f"127.0.0.1:{port}:3306", image),
-        *("--innodb-redo-log-capacity=16M", "--disable-log-bin", "--mysqlx=OFF", "--max-connections=20"),
+        *("--innodb-redo-log-capacity=16M", "--mysqlx=OFF", "--max-connections=20"),
+        "--log-bin-trust-function-creators=1",  # as a store has it, for MLflow's triggers
     )
     server = MySQL(container, port, f"{directory}/mysqld.sock", password)
     try:

@@ -27,7 +27,7 @@ def test_the_specification_has_the_defaults(role: str) -> None:
     defaults = load(f"roles/{role}/defaults/main.yml")
     assert set(defaults) <= set(options)
     for name, option in options.items():
-        assert name.startswith(role.split("_")[0]) and not re.search(r"[.:]", name)
+        assert name.startswith(role.split("_", maxsplit=1)[0]) and not re.search(r"[.:]", name)
         value = defaults.get(name)
         if isinstance(value, str) and "{{" in value:
             # The default for a variable of another role, as it is when that one is not set.
@@ -48,7 +48,10 @@ def test_the_base_image_is_named_alike() -> None:
 
 
 def test_the_tables_of_the_readme_are_generated() -> None:
-    assert subprocess.run([sys.executable, ROOT / "tools/readme_tables.py", "--check"], check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, ROOT / "tools/readme_tables.py", "--check"], check=False).returncode
+        == 0
+    )
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"<!-- variables of (\w+) -->", text) and "| `mlflow_mysql_port` | `3306` |" in text
 
@@ -56,7 +59,9 @@ def test_the_tables_of_the_readme_are_generated() -> None:
 def test_the_recipe_by_hand_is_rendered() -> None:
     """db-backend-store is what the role's templates give with its defaults."""
     playbook = str(ROOT / "tools/render_db_backend_store.yml")
-    done = subprocess.run(["ansible-playbook", "--check", "--diff", playbook], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["ansible-playbook", "--check", "--diff", playbook], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0 and "changed=0" in done.stdout, done.stdout + done.stderr
 
 

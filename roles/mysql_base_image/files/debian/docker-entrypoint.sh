@@ -34,6 +34,7 @@ sql_string() { # a single-quoted SQL literal
   printf "'%s'" "$text"
 }
 
+# shellcheck disable=SC2016 # SQL's backquotes
 identifier() { printf '`%s`' "${1//\`/\`\`}"; }
 
 # `_` and `%` are wildcards in the database name of a GRANT.
@@ -63,6 +64,7 @@ stage=$datadir/.initialising
 abandon() {
   local status=$?
   trap - EXIT
+  # shellcheck disable=SC2015 # either may fail
   if [[ -n $child ]]; then kill -TERM "$child" 2>/dev/null && wait "$child" || true; fi
   log "initialisation did not finish (status $status); the data directory is left empty"
   clear_unfinished
@@ -129,6 +131,7 @@ run_scripts() {
   local file
   for file in /docker-entrypoint-initdb.d/*; do
     log "running $file"
+    # shellcheck disable=SC1090 # the user's scripts
     case $file in
       *.sh) if [[ -x $file ]]; then "$file"; else . "$file"; fi ;;
       *.sql) client "${MYSQL_DATABASE:-}" <"$file" ;;

@@ -1,0 +1,407 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mlflow_schema with the real MLflow's migrations against a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migrations import read_migrations
+from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
+from conftest import COLLECTIONS, MySQL, Result, RunModule
+
+MODULE = "mlflow_schema"
+VIRTUALENV = os.environ.get("MLFLOW_VIRTUALENV", sys.prefix)
+MIGRATIONS = read_migrations(VIRTUALENV)
+HEAD = "dc11669786a5"  # of 3.17
+BEFORE_TRIGGERS = "bf29a5ff90ea"  # the last one that a server without the setting for triggers takes
+DATABASE = "ml_flow`%1"
+MIGRATOR = "migrator"
+CANARY = "canary-93b1"
+PASSWORD = CANARY + "'\"\\ %s é"
+RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, REFERENCES, DROP, TRIGGER"
+MIGRATING_TAKES = 100  # seconds at most
+
+Content = dict[str, tuple[Any, ...]]
+Migrate = Callable[..., Result]
+
+
+def quoted(name: str) -> str:
+    """An identifier, in a statement that has parameters or may have some."""
+    return "`" + name.replace("`", "``").replace("%", "%%") + "`"
+
+
+def table(name: str) -> str:
+    return f"{quoted(DATABASE)}.{quoted(name)}"
+
+
+def ok(result: Result, changed: bool) -> Result:
+    assert not result.failed, result["msg"]
+    assert result["changed"] is changed
+    return result
+
+
+def failed(result: Result) -> str:
+    assert result.failed, result.output
+    return str(result["msg"])
+
+
+def tables(server: MySQL) -> list[str]:
+    sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s ORDER BY 1"
+    return [name for (name,) in server.execute(sql, DATABASE)]
+
+
+def content(server: MySQL) -> Content:
+    """Of each table its definition, the time when it was made, and its rows."""
+    made = "SELECT create_time FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
+    return {
+        name: (
+            server.execute(f"SHOW CREATE TABLE {table(name)}"),
+            server.execute(made, DATABASE, name),
+            server.execute(f"SELECT * FROM {table(name)}"),
+        )
+        for name in tables(server)
+    }
+
+
+@pytest.fixture
+def store(clean: MySQL) -> MySQL:
+    """A server with an empty database and an account that may do in it what migrations need, and no more."""
+    pattern = quoted(DATABASE.replace("_", "\\_").replace("%", "\\%"))
+    clean.execute(f"CREATE DATABASE {quoted(DATABASE)} CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin")
+    clean.execute("CREATE USER %s@localhost IDENTIFIED BY %s", MIGRATOR, PASSWORD)
+    clean.execute(f"GRANT {RIGHTS} ON {pattern}.* TO %s@localhost", MIGRATOR)
+    return clean
+
+
+@pytest.fixture
+def options(mysql: MySQL, tmp_path: Path) -> dict[str, Any]:
+    """The module's, with the password in a file: Ansible would mask one that is an option."""
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o400)
+    return {
+        "login_user": MIGRATOR,
+        "login_password_files": [str(secret)],
+        "login_unix_socket": mysql.socket,
+        "database": DATABASE,
+        "virtualenv": VIRTUALENV,
+    }
+
+
+@pytest.fixture
+def migrate(options: dict[str, Any], run_module: RunModule) -> Migrate:
+    """Run the module; whatever comes of it, its output must be free of the password."""
+
+    def run(check: bool = False, **more: Any) -> Result:
+        result = run_module(MODULE, {**options, **more}, check=check)
+        assert CANARY not in result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def exposed() -> Iterator[list[str]]:
+    """The processes that show the canary, as an argument or in the environment, while a test runs."""
+    found: list[str] = []
+    looks = 0
+    done = threading.Event()
+
+    def look() -> None:
+        nonlocal looks
+        while not done.wait(0.05):
+            for path in [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]:
+                try:
+                    shown = path.read_bytes()
+                except OSError:  # it has ended
+                    continue
+                if CANARY.encode() in shown:
+                    found.append(shown.decode(errors="replace"))
+            looks += 1
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield found
+    done.set()
+    thread.join()
+    assert looks > 1
+
+
+def current(result: Result, server: MySQL) -> None:
+    """What a result says, and the server shows, of a whole schema."""
+    assert result["state"] == "current"
+    assert result["revision"] == result["head"] == HEAD
+    assert result["pending"] == []
+    assert result["mlflow_version"] == MIGRATIONS.mlflow_version
+    found = tables(server)
+    assert result["tables"] == len(found) > 60
+    assert {"alembic_version", "experiments", "runs", "secrets"} <= set(found)
+    assert mlflow_schema.MARKER not in found
+    assert server.execute(f"SELECT version_num FROM {table('alembic_version')}") == [(HEAD,)]
+    triggers = "SELECT 1 FROM information_schema.triggers WHERE trigger_schema = %s"
+    assert server.execute(triggers, DATABASE)
+
+
+# Making the schema
+
+
+def test_initialise_then_nothing_to_do(store: MySQL, migrate: Migrate, exposed: list[str]) -> None:
+    predicted = ok(migrate(check=True), changed=True)
+    assert tables(store) == []
+    result = ok(migrate(), changed=True)
+    current(result, store)
+    for key in ("changed", "state", "revision", "head", "pending", "mlflow_version"):
+        assert predicted[key] == result[key]
+    assert result["diff"] == {
+        "before": {"revision": None, "tables": 0},
+        "after": {"revision": HEAD, "tables": result["tables"]},
+    }
+    assert predicted["diff"]["before"] == result["diff"]["before"]
+    assert predicted["diff"]["after"]["revision"] == HEAD
+
+    before = content(store)
+    for check in (True, False):
+        current(ok(migrate(check=check), changed=False), store)
+    assert content(store) == before
+    assert exposed == []
+
+
+def test_mlflow_works_with_it(store: MySQL, migrate: Migrate) -> None:
+    """The real client logs and reads a run with no right but DML, so that it has nothing left to migrate."""
+    ok(migrate(), changed=True)
+    store.execute("CREATE USER runtime IDENTIFIED BY 'runtime-password'")
+    store.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {quoted(DATABASE)}.* TO runtime")
+    program = """
+import sys
+from sqlalchemy.engine import URL
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.entities import Metric
+url = URL.create("mysql+pymysql", "runtime", "runtime-password", "127.0.0.1", int(sys.argv[1]), sys.argv[2])
+store = SqlAlchemyStore(url.render_as_string(hide_password=False), "/nowhere")
+run = store.create_run("0", "somebody", 0, [], "a run")
+store.log_metric(run.info.run_id, Metric("loss", 0.25, 0, 0))
+print(store.get_run(run.info.run_id).data.metrics)
+"""
+    client = subprocess.run(
+        [f"{VIRTUALENV}/bin/python", "-c", program, str(store.port), DATABASE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=MIGRATING_TAKES,
+    )
+    assert client.stdout.strip() == "{'loss': 0.25}", client.stderr
+    assert store.execute(f"SELECT `key`, value FROM {table('metrics')}") == [("loss", 0.25)]
+
+
+def test_two_at_once(store: MySQL, migrate: Migrate) -> None:
+    results: list[Result] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(migrate(lock_timeout=MIGRATING_TAKES)))
+        for dummy in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    waited, initialised = sorted(results, key=lambda result: bool(result["changed"]))
+    current(ok(initialised, changed=True), store)
+    current(ok(waited, changed=False), store)
+
+
+def test_another_takes_too_long(store: MySQL, migrate: Migrate) -> None:
+    other = store.root()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT GET_LOCK(%s, 0)", (f"mlflow_schema.{DATABASE}",))
+            assert cursor.fetchall() == ((1,),)
+        message = failed(migrate(lock_timeout=1))
+    finally:
+        other.close()
+    assert f"has been changing the schema of {DATABASE} for more than 1 s" in message
+    assert "raise lock_timeout" in message
+    assert tables(store) == []
+
+
+# Databases that are not empty
+
+
+def test_tables_of_something_else(store: MySQL, migrate: Migrate) -> None:
+    store.execute(f"CREATE TABLE {table('letters')} (id INT PRIMARY KEY, text TEXT)")
+    store.execute(f"INSERT INTO {table('letters')} VALUES (1, 'Dear')")
+    before = content(store)
+    for check in (True, False):
+        result = ok(migrate(check=check), changed=False)
+        assert (result["state"], result["revision"], result["pending"]) == ("unknown", None, [])
+        assert (result["head"], result["tables"]) == (HEAD, 1)
+    assert content(store) == before
+
+
+@pytest.mark.parametrize(
+    ("revision", "state"),
+    [(BEFORE_TRIGGERS, "behind"), (MIGRATIONS.revisions[0], "behind"), ("ffffffffffff", "unknown")],
+)
+def test_other_revision(store: MySQL, migrate: Migrate, revision: str, state: str) -> None:
+    """Older, or of an MLflow that is not known yet: nothing is changed."""
+    store.execute(f"CREATE TABLE {table('alembic_version')} (version_num VARCHAR(32) PRIMARY KEY)")
+    store.execute(f"INSERT INTO {table('alembic_version')} VALUES (%s)", revision)
+    store.execute(f"CREATE TABLE {table('runs')} (run_uuid VARCHAR(32) PRIMARY KEY)")
+    store.execute(f"INSERT INTO {table('runs')} VALUES ('a')")
+    before = content(store)
+    for check in (True, False):
+        result = ok(migrate(check=check), changed=False)
+        assert (result["state"], result["revision"], result["head"]) == (state, revision, HEAD)
+        assert result["pending"] == list(MIGRATIONS.between(revision) or ())
+    assert content(store) == before
+
+
+def test_missing_database(store: MySQL, migrate: Migrate) -> None:
+    for check in (True, False):
+        message = failed(migrate(check=check, database="nowhere"))
+        assert f"there is no database nowhere that {MIGRATOR} may see" in message
+    assert store.execute("SHOW DATABASES LIKE 'nowhere'") == []
+
+
+def test_database_of_someone_else(store: MySQL, migrate: Migrate) -> None:
+    store.execute("CREATE DATABASE another")
+    assert "there is no database another" in failed(migrate(database="another"))
+    assert store.execute("SHOW TABLES FROM another") == []
+
+
+# Initialisations that did not finish
+
+
+def unfinished(server: MySQL) -> None:
+    """As a kill leaves it: the marker, and tables with a foreign key, less than half of them."""
+    server.execute(f"CREATE TABLE {table(mlflow_schema.MARKER)} (started DATETIME PRIMARY KEY)")
+    server.execute(f"CREATE TABLE {table('experiments')} (experiment_id INT PRIMARY KEY)")
+    reference = f"REFERENCES {table('experiments')} (experiment_id)"
+    server.execute(
+        f"CREATE TABLE {table('runs')} (run_uuid VARCHAR(32) PRIMARY KEY, experiment_id INT, "
+        f"FOREIGN KEY (experiment_id) {reference})"
+    )
+
+
+def test_unfinished_is_started_over(store: MySQL, migrate: Migrate) -> None:
+    unfinished(store)
+    before = content(store)
+    predicted = ok(migrate(check=True), changed=True)
+    assert (predicted["state"], predicted["revision"]) == ("current", HEAD)
+    assert content(store) == before
+    result = ok(migrate(), changed=True)
+    current(result, store)
+    assert result["diff"]["before"] == {"revision": None, "tables": 3}
+    ok(migrate(), changed=False)
+
+
+def test_unfinished_with_a_run_is_left_alone(store: MySQL, migrate: Migrate) -> None:
+    unfinished(store)
+    store.execute(f"INSERT INTO {table('experiments')} VALUES (0)")
+    store.execute(f"INSERT INTO {table('runs')} VALUES ('a', 0)")
+    before = content(store)
+    for check in (True, False):
+        message = failed(migrate(check=check))
+        assert f"initialisation of {DATABASE} never finished and runs were logged since" in message
+        assert "nothing was changed" in message
+        assert f"drop the table {mlflow_schema.MARKER}" in message
+    assert content(store) == before
+
+
+def test_killed_half_way(store: MySQL, options: dict[str, Any], migrate: Migrate) -> None:
+    """The next run starts over at once. What the killed one had started must not go on beside it."""
+    module = subprocess.Popen(
+        [sys.executable, "-m", mlflow_schema.__name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+    )
+    assert module.stdin is not None
+    module.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode())
+    module.stdin.close()
+    deadline = time.monotonic() + MIGRATING_TAKES
+    while len(tables(store)) < 20:
+        assert module.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    module.send_signal(signal.SIGKILL)
+    assert module.wait() == -signal.SIGKILL
+    assert mlflow_schema.MARKER in tables(store)
+    current(ok(migrate(), changed=True), store)
+
+
+# Failures
+
+
+@pytest.fixture
+def distrust(mysql: MySQL) -> Iterator[None]:
+    """The server as the plain recipe has it, on which MLflow's migrations fail half way."""
+    mysql.execute("SET GLOBAL log_bin_trust_function_creators = OFF")
+    yield
+    mysql.execute("SET GLOBAL log_bin_trust_function_creators = ON")
+
+
+@pytest.mark.usefixtures("distrust")
+def test_migrations_fail_half_way(store: MySQL, migrate: Migrate) -> None:
+    message = failed(migrate())
+    assert "MLflow's migrations failed: " in message
+    assert "1419" in message
+    assert "log_bin_trust_function_creators" in message
+    assert tables(store) == []
+    store.execute("SET GLOBAL log_bin_trust_function_creators = ON")
+    current(ok(migrate(), changed=True), store)
+
+
+def test_missing_right(store: MySQL, migrate: Migrate) -> None:
+    store.execute("REVOKE ALL, GRANT OPTION FROM %s@localhost", MIGRATOR)
+    store.execute(f"GRANT SELECT, CREATE, DROP ON {quoted(DATABASE)}.* TO %s@localhost", MIGRATOR)
+    message = failed(migrate())
+    assert "MLflow's migrations failed: " in message
+    assert "command denied" in message
+    assert tables(store) == []
+
+
+def test_wrong_password(store: MySQL, migrate: Migrate, tmp_path: Path) -> None:
+    """MLflow itself tries for more than a minute and a half."""
+    wrong = tmp_path / "wrong"
+    wrong.write_text(f"{CANARY}-wrong")
+    result = migrate(login_password_files=[str(wrong)])
+    assert f"refused the login as {MIGRATOR}: wrong password" in failed(result)
+    assert str(wrong) in result["msg"]
+    assert result.seconds < 20
+    assert tables(store) == []
+
+
+def test_no_server(migrate: Migrate, tmp_path: Path) -> None:
+    message = failed(migrate(login_unix_socket=str(tmp_path / "mysqld.sock")))
+    assert f"cannot reach a MySQL server at the socket {tmp_path}/mysqld.sock" in message
+
+
+def test_no_mlflow(store: MySQL, migrate: Migrate, tmp_path: Path) -> None:
+    message = f"there is no MLflow in the virtual environment {tmp_path}"
+    assert failed(migrate(virtualenv=str(tmp_path))) == message
+    assert tables(store) == []
+
+
+@pytest.mark.parametrize("interpreter", [None, "#!/bin/sh\necho 'ModuleNotFoundError: no sqlalchemy' >&2; exit 1\n"])
+def test_broken_virtualenv(store: MySQL, migrate: Migrate, tmp_path: Path, interpreter: str | None) -> None:
+    """The migrations are there, but cannot be run."""
+    (versions,) = Path(VIRTUALENV).glob("lib/python3*/site-packages/mlflow/store/db_migrations/versions")
+    shutil.copytree(versions, tmp_path / versions.relative_to(VIRTUALENV))
+    (tmp_path / "bin").mkdir()
+    if interpreter:
+        (tmp_path / "bin/python").write_text(interpreter)
+        (tmp_path / "bin/python").chmod(0o755)
+    message = failed(migrate(virtualenv=str(tmp_path)))
+    assert "MLflow's migrations failed: " in message
+    assert ("no sqlalchemy" if interpreter else f"{tmp_path}/bin/python") in message
+    assert tables(store) == []

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A store's directories and passwords, made in a process of its own as Ansible makes them. Needs root."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import string
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_home as module
+
+# The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
+COLLECTIONS = Path(module.__file__).parents[5]
+UID = 999  # the server's, and not the one that tests run with
+CANARY = "canary-61c0'\\ %s\n"
+DIRECTORIES = {
+    "": (0, 0, 0o755),
+    "build": (0, 0, 0o755),
+    "data": (UID, UID, 0o750),
+    "run": (UID, UID, 0o750),
+    "secrets": (0, 0, 0o700),
+    "secrets/container": (0, UID, 0o750),
+}
+GENERATE = ["root_password", "container/mysql_password"]
+CONTEXT = {"Dockerfile": "FROM mysql:9.7.4\n", "my.cnf": "[mysqld]\nskip_name_resolve = ON\n"}
+
+
+def run(path: Path, check: bool = False, umask: int = 0o022, **options: Any) -> dict[str, Any]:
+    """What the module returns. Its whole output must be free of the canary, whatever it is to do."""
+    arguments = {
+        "path": str(path),
+        "uid": UID,
+        **options,
+        "_ansible_check_mode": check,
+        "_ansible_diff": True,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", module.__name__],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        check=False,
+        umask=umask,
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+    )
+    assert not done.stderr
+    assert "canary" not in done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def ok(result: dict[str, Any], changed: bool) -> dict[str, Any]:
+    assert not result.get("failed"), result["msg"]
+    assert result["changed"] is changed
+    return result
+
+
+def owner_and_mode(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)
+
+
+def everything(path: Path) -> dict[str, tuple[Any, ...]]:
+    """All below a directory: owner, mode, and what a file holds with the time of its last change."""
+    return {
+        str(found.relative_to(path)): (
+            owner_and_mode(found),
+            (found.read_bytes(), found.stat().st_mtime_ns) if found.is_file() else None,
+        )
+        for found in sorted(path.rglob("*"))
+    }
+
+
+def shown(result: dict[str, Any]) -> str:
+    return "".join(part["before"] + part["after"] for part in result["diff"])
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Where a store is to be. Not even the directory above it is there."""
+    return tmp_path / "srv" / "mlflow-mysql"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o000], ids=oct)
+def test_owners_and_modes(home: Path, umask: int) -> None:
+    ok(run(home, umask=umask, generate=GENERATE, context=CONTEXT), changed=True)
+    made = {name: owner_and_mode(home / name) for name in DIRECTORIES}
+    assert made == DIRECTORIES
+    assert owner_and_mode(home / "secrets/root_password") == (0, 0, 0o400)
+    assert owner_and_mode(home / "secrets/container/mysql_password") == (0, UID, 0o440)
+    for name in CONTEXT:
+        assert owner_and_mode(home / "build" / name) == (0, 0, 0o644)
+    files = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+    assert files == {f"secrets/{name}" for name in GENERATE} | {f"build/{name}" for name in CONTEXT}
+
+
+def test_generated_passwords(home: Path) -> None:
+    result = ok(run(home, generate=GENERATE), changed=True)
+    assert result["generated"] == GENERATE
+    passwords = [(home / "secrets" / name).read_text() for name in GENERATE]
+    for password in passwords:
+        assert len(password) == 32
+        assert set(password) <= set(string.ascii_letters + string.digits)
+        assert password not in json.dumps(result)
+    assert len(set(passwords)) == len(passwords)
+
+
+def test_second_run_changes_nothing(home: Path) -> None:
+    wanted: dict[str, Any] = {
+        "generate": GENERATE,
+        "passwords": {"container/user_password": CANARY},
+        "context": CONTEXT,
+    }
+    ok(run(home, **wanted), changed=True)
+    before = everything(home)
+    for check in (True, False):
+        result = ok(run(home, check=check, **wanted), changed=False)
+        assert result["generated"] == []
+        assert result["diff"] == []
+    assert everything(home) == before
+
+
+@pytest.mark.parametrize("content", [b"mine\n", b"\xff\xfe not UTF-8"], ids=["text", "bytes"])
+def test_password_of_someone_else_is_kept(home: Path, content: bytes) -> None:
+    """A file that holds anything is not generated again; owner and mode are put right all the same."""
+    ok(run(home), changed=True)
+    secret = home / "secrets/root_password"
+    secret.write_bytes(content)
+    secret.chmod(0o644)
+    result = ok(run(home, generate=["root_password"]), changed=True)
+    assert result["generated"] == []
+    assert secret.read_bytes() == content
+    assert owner_and_mode(secret) == (0, 0, 0o400)
+
+
+def test_empty_password_file_holds_no_password(home: Path) -> None:
+    """As a power cut may leave it."""
+    ok(run(home), changed=True)
+    secret = home / "secrets/root_password"
+    secret.touch()
+    assert ok(run(home, generate=["root_password"]), changed=True)["generated"] == ["root_password"]
+    assert len(secret.read_text()) == 32
+
+
+def test_given_password_replaces(home: Path) -> None:
+    name = "container/mysql_password"
+    secret = home / "secrets" / name
+    ok(run(home, generate=[name]), changed=True)
+    generated = secret.read_text()
+    result = ok(run(home, passwords={name: CANARY}), changed=True)
+    assert result["generated"] == []
+    assert secret.read_bytes() == CANARY.encode()
+    assert owner_and_mode(secret) == (0, UID, 0o440)
+    assert f"secrets/{name}: a password\n" in shown(result)
+    assert f"secrets/{name}: the given password\n" in shown(result)
+    assert generated not in json.dumps(result)
+
+    result = ok(run(home, passwords={name: CANARY + "2"}), changed=True)
+    assert secret.read_bytes() == CANARY.encode() + b"2"
+    ok(run(home, passwords={name: CANARY + "2"}), changed=False)
+
+
+@pytest.mark.parametrize("password", ["\r\n", " € "], ids=["newlines", "beyond-ascii"])
+def test_given_password_is_written_as_it_is(home: Path, password: str) -> None:
+    ok(run(home, passwords={"root_password": password}), changed=True)
+    assert (home / "secrets/root_password").read_bytes() == password.encode()
+    ok(run(home, passwords={"root_password": password}), changed=False)
+
+
+def test_check_mode_on_a_bare_host(home: Path, tmp_path: Path) -> None:
+    wanted: dict[str, Any] = {
+        "generate": GENERATE,
+        "passwords": {"container/user_password": CANARY},
+        "context": CONTEXT,
+    }
+    predicted = ok(run(home, check=True, **wanted), changed=True)
+    assert everything(tmp_path) == {}
+    result = ok(run(home, **wanted), changed=True)
+    for key in ("changed", "generated", "diff"):
+        assert predicted[key] == result[key]
+    assert "secrets/root_password: absent\n" in shown(result)
+    assert "secrets/root_password: a generated password\n" in shown(result)
+    assert CONTEXT["my.cnf"] in shown(result)
+
+
+def test_check_mode_on_a_store(home: Path) -> None:
+    ok(run(home, generate=["root_password"], context=CONTEXT), changed=True)
+    (home / "data").chmod(0o777)
+    (home / "secrets/root_password").chmod(0o444)
+    os.chown(home / "build/Dockerfile", UID, UID)
+    wanted: dict[str, Any] = {
+        "generate": GENERATE,
+        "passwords": {"container/user_password": CANARY},
+        "context": {**CONTEXT, "my.cnf": "[mysqld]\n"},
+    }
+    before = everything(home)
+    predicted = ok(run(home, check=True, **wanted), changed=True)
+    assert everything(home) == before
+    result = ok(run(home, **wanted), changed=True)
+    for key in ("changed", "generated", "diff"):
+        assert predicted[key] == result[key]
+    listing, *texts = result["diff"]
+    assert listing["before"].splitlines() == [
+        "mlflow-mysql/data: 999:999 0777",
+        "mlflow-mysql/build/Dockerfile: 999:999 0644",
+        "mlflow-mysql/secrets/root_password: 0:0 0444",
+        "secrets/container/mysql_password: absent",
+        "secrets/container/user_password: absent",
+    ]
+    assert [(text["before"], text["after"]) for text in texts] == [(CONTEXT["my.cnf"], "[mysqld]\n")]
+    ok(run(home, **wanted), changed=False)
+
+
+def test_data_is_left_alone(home: Path) -> None:
+    ok(run(home), changed=True)
+    table = home / "data/mysql.ibd"
+    table.write_bytes(b"data")
+    os.chown(table, 1234, 1234)
+    (home / "data").chmod(0o700)
+    ok(run(home), changed=True)
+    assert owner_and_mode(home / "data") == (UID, UID, 0o750)
+    assert owner_and_mode(table)[:2] == (1234, 1234)
+    assert table.read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("where", ["srv", "srv/mlflow-mysql"])
+def test_file_in_the_place_of_a_directory(home: Path, tmp_path: Path, where: str) -> None:
+    blocking = tmp_path / where
+    blocking.parent.mkdir(exist_ok=True)
+    blocking.write_text("mine")
+    before = everything(tmp_path)
+    result = run(home, generate=GENERATE, passwords={"user_password": CANARY}, context=CONTEXT)
+    assert result["failed"]
+    assert str(home) in result["msg"]
+    assert "cannot be written: " in result["msg"]
+    assert "choose another directory" in result["msg"]
+    assert everything(tmp_path) == before
+
+
+def test_directory_in_the_place_of_a_password(home: Path) -> None:
+    ok(run(home), changed=True)
+    (home / "secrets/user_password").mkdir()
+    before = everything(home)
+    result = run(home, passwords={"user_password": CANARY})
+    assert result["failed"]
+    assert f"{home}/secrets/user_password cannot be written: Is a directory" in result["msg"]
+    assert everything(home) == before
+
+
+def test_full_file_system(tmp_path: Path) -> None:
+    """A password that did not fit does not replace the one that is there, and half of it is nowhere."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path)], check=True)
+    try:
+        home = tmp_path / "home"
+        ok(run(home, passwords={"user_password": "the first"}), changed=True)
+        with pytest.raises(OSError, match="No space left"):
+            (home / "data/filler").write_bytes(b"x" * 128 * 1024)
+        before = everything(home / "secrets")
+        result = run(home, passwords={"user_password": CANARY})
+        assert result["failed"]
+        assert "No space left on device" in result["msg"]
+        assert everything(home / "secrets") == before
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read of data directories, ports and a host without an engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_host_info as module
+
+# The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
+COLLECTIONS = Path(module.__file__).parents[5]
+FORMAT_DESCRIPTION_EVENT = 15
+
+
+def history(*versions: str) -> str:
+    """As the server writes it since 8.4."""
+    entries = [
+        {"date": "2026-08-01 10:00:00", "version": version, "maturity": "LTS", "initialize": not number}
+        for number, version in enumerate(versions)
+    ]
+    return json.dumps({"file_format": "1", "upgrade_history": entries})
+
+
+def binary_log(version: str) -> bytes:
+    """The beginning of a binary log: magic number, event header, and a format description."""
+    lengths = bytes(41)
+    body = struct.pack("<H50sIB", 4, version.encode(), 1_790_000_000, 19) + lengths + b"\x01" + bytes(4)
+    header = struct.pack("<IBIIIH", 1_790_000_000, FORMAT_DESCRIPTION_EVENT, 1, 19 + len(body), 4, 1)
+    return b"\xfebin" + header + body
+
+
+def data_directory(path: Path) -> Path:
+    """With what the server has at least."""
+    (path / "mysql").mkdir(parents=True)
+    for name in ("ibdata1", "mysql.ibd", "auto.cnf"):
+        (path / name).touch()
+    return path
+
+
+# Versions
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        (history("9.7.4"), "9.7.4"),
+        (history("8.4.6", "9.7.3", "9.7.4"), "9.7.4"),
+        (history(), None),
+        ("", None),
+        (history("9.7.4")[:-9], None),
+        ("[]", None),
+        ("null", None),
+        ('{"upgrade_history": null}', None),
+        ('{"upgrade_history": [{"date": "2026-08-01"}]}', None),
+    ],
+)
+def test_version_in_history(text: str, version: str | None) -> None:
+    assert module.version_in_history(text) == version
+
+
+@pytest.mark.parametrize("version", ["9.7.4", "8.0.43-debug", "8.4.6-1-log" + "x" * 39])
+def test_version_in_binary_log(version: str) -> None:
+    assert module.version_in_binary_log(binary_log(version)) == version
+    assert module.version_in_binary_log(binary_log(version)[:75]) == version
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        binary_log("9.7.4")[:74],
+        b"\xfdbin" + binary_log("9.7.4")[4:],  # encrypted
+        binary_log(""),
+    ],
+    ids=["empty", "short", "encrypted", "no-version"],
+)
+def test_no_version_in_binary_log(head: bytes) -> None:
+    assert module.version_in_binary_log(head) is None
+
+
+def test_history_comes_before_binary_logs(tmp_path: Path) -> None:
+    data = data_directory(tmp_path / "data")
+    (data / "binlog.000001").write_bytes(binary_log("8.4.6"))
+    assert module.data_dir_version(str(data)) == "8.4.6"
+    (data / "mysql_upgrade_history").write_text(history("8.4.6", "9.7.4"))
+    assert module.data_dir_version(str(data)) == "9.7.4"
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xfe", b'{"upgrade_history": ['])
+def test_binary_log_helps_where_the_history_is_damaged(tmp_path: Path, damaged: bytes) -> None:
+    data = data_directory(tmp_path / "data")
+    (data / "mysql_upgrade_history").write_bytes(damaged)
+    assert module.data_dir_version(str(data)) is None
+    (data / "binlog.000001").write_bytes(binary_log("8.4.6"))
+    assert module.data_dir_version(str(data)) == "8.4.6"
+
+
+def test_newest_readable_binary_log_counts(tmp_path: Path) -> None:
+    data = data_directory(tmp_path / "data")
+    (data / "binlog.000001").write_bytes(binary_log("8.4.5"))
+    (data / "binlog.000002").write_bytes(binary_log("8.4.6"))
+    (data / "binlog.000003").touch()  # as a crash leaves it
+    (data / "binlog.index").write_text("./binlog.000001\n")
+    assert module.data_dir_version(str(data)) == "8.4.6"
+
+
+# Data directories
+
+
+def look(path: Path) -> dict[str, Any]:
+    return module.look_at_data_dir(str(path))
+
+
+def test_absent(tmp_path: Path) -> None:
+    found = look(tmp_path / "srv/mlflow-mysql/data")
+    assert (found["state"], found["version"], found["uid"], found["sample"]) == ("absent", None, None, [])
+    assert found["writable"] is True
+    status = os.statvfs(tmp_path)
+    total = status.f_blocks * status.f_frsize // module.MIB
+    assert 0 < found["free_mb"] <= total
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("entries", [[], ["lost+found"]], ids=["nothing", "lost+found"])
+def test_empty(tmp_path: Path, entries: list[str]) -> None:
+    for name in entries:
+        (tmp_path / name).mkdir()
+    found = look(tmp_path)
+    assert (found["state"], found["sample"], found["writable"]) == ("empty", [], True)
+
+
+@pytest.mark.parametrize("entries", [[], ["ibdata1", "mysql.ibd", "undo_001"]], ids=["early", "late"])
+def test_interrupted(tmp_path: Path, entries: list[str]) -> None:
+    """The entrypoint moves the directory `mysql` into place last."""
+    (tmp_path / ".initialising").mkdir()
+    (tmp_path / "lost+found").mkdir()
+    for name in entries:
+        (tmp_path / name).touch()
+    found = look(tmp_path)
+    assert (found["state"], found["version"]) == ("interrupted", None)
+    assert found["sample"] == [".initialising", *entries]
+
+
+@pytest.mark.parametrize("witness", ["mysql.ibd", "ibdata1"])
+def test_mysql(tmp_path: Path, witness: str) -> None:
+    """Before 8.0 there is no mysql.ibd."""
+    (tmp_path / "mysql").mkdir()
+    (tmp_path / ".initialising").mkdir()  # interrupted after all was in place
+    (tmp_path / witness).touch()
+    os.chown(tmp_path / witness, 999, 999)
+    found = look(tmp_path)
+    assert (found["state"], found["version"], found["uid"]) == ("mysql", None, 999)
+    (tmp_path / "mysql_upgrade_history").write_text(history("8.4.6", "9.7.4"))
+    assert look(tmp_path)["version"] == "9.7.4"
+
+
+def test_foreign(tmp_path: Path) -> None:
+    names = [f"letter-{number}.txt" for number in range(9)]
+    for name in names:
+        (tmp_path / name).touch()
+    found = look(tmp_path)
+    assert (found["state"], found["version"], found["sample"]) == ("foreign", None, names[:5])
+
+
+def test_directory_that_is_only_called_mysql_is_foreign(tmp_path: Path) -> None:
+    (tmp_path / "mysql").mkdir()
+    assert look(tmp_path)["state"] == "foreign"
+
+
+def test_not_a_directory(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_text("mine")
+    found = look(path)
+    assert (found["state"], found["sample"]) == ("foreign", ["data (not a directory)"])
+    assert found["writable"] is False
+    assert path.read_text() == "mine"
+
+
+def test_link_to_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.symlink_to(tmp_path / "gone")
+    assert look(path)["state"] == "foreign"
+    assert look(path / "below")["state"] == "absent"
+
+
+def test_link_to_a_data_directory(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.symlink_to(data_directory(tmp_path / "elsewhere"))
+    assert look(path)["state"] == "mysql"
+
+
+def test_below_a_file_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = look(tmp_path / "file/mlflow-mysql/data")
+    assert (found["state"], found["writable"]) == ("absent", False)
+
+
+def test_read_only_file_system(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", str(tmp_path)], check=True)
+    try:
+        assert look(tmp_path)["writable"] is False
+        assert look(tmp_path / "srv/data")["writable"] is False
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+# Ports
+
+
+def test_free_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert module.look_at_port("127.0.0.1", port) == {"free": True, "container": None, "reason": None}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_taken_port(address: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        found = module.look_at_port(address, listener.getsockname()[1])
+    assert found == {"free": False, "container": None, "reason": "Address already in use"}
+
+
+def test_port_that_was_just_left_is_free() -> None:
+    """Connections that linger in TIME_WAIT after a restart do not count."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            listener.accept()[0].close()
+    assert module.look_at_port("127.0.0.1", port)["free"]
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("192.0.2.1", "Cannot assign requested address"), ("no.such.host.invalid", "not known|resolution")],
+)
+def test_address_that_is_not_the_hosts(address: str, reason: str) -> None:
+    found = module.look_at_port(address, 3306)
+    assert found["free"] is False
+    assert re.search(reason, found["reason"])
+
+
+# The module
+
+
+def test_host_without_an_engine(tmp_path: Path) -> None:
+    """It does not fail, and reads all the rest."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        arguments = {
+            "images": ["mysql:9.7.4"],
+            "image_repositories": ["mlflow-mysql"],
+            "container": "mlflow_mysql_db",
+            "data_dir": str(tmp_path / "data"),
+            "port": listener.getsockname()[1],
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", module.__name__],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+            capture_output=True,
+            text=True,
+            check=True,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(COLLECTIONS),
+                "DOCKER_HOST": f"unix://{tmp_path}/no",
+            },
+        )
+    found = json.loads(done.stdout)
+    assert found["changed"] is False
+    assert found["engine"]["version"] is None
+    assert found["engine"]["error"]
+    assert found["images"] == {"mysql:9.7.4": None}
+    assert found["container"] is None
+    assert found["data_dir"]["state"] == "absent"
+    assert found["port"] == {"free": False, "container": None, "reason": "Address already in use"}
+    assert found["docker_free_mb"] > 0
+    assert found["memory_mb"] > 0
+    assert found["python"]["executable"] == sys.executable
