@@ -14,7 +14,7 @@ DOCUMENTATION = r"""
 name: mlflow_store_uri
 author:
   - The mlflow_ops.backend_store authors
-version_added: 1.0.0
+version_added: 0.1.0
 short_description: Make the URI of an MLflow backend store in MySQL
 description:
   - Makes the URI that MLflow takes as C(--backend-store-uri), C(--registry-store-uri) or

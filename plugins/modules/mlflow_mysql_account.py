@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: mlflow_mysql_account
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
-version_added: 1.0.0
+version_added: 0.1.0
 short_description: Manage MySQL accounts, their passwords and privileges, and MLflow's database
 description:
   - Makes accounts, their passwords and their privileges what they should be, all in one call, and makes the

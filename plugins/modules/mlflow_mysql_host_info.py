@@ -171,6 +171,7 @@ from ansible.module_utils.basic import AnsibleModule
 MIB = 1024 * 1024
 LIBRARIES = ("requests", "pymysql", "cryptography")
 SHOWN_ENTRIES = 5
+STAGE = "mysql_base_image_initialising"  # the staging directory of that role's docker-entrypoint.sh
 
 
 def nearest_existing(path: str) -> str:
@@ -254,7 +255,7 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
         result.update(
             state="mysql", version=data_dir_version(path), uid=os.stat(os.path.join(path, witness)).st_uid
         )
-    elif ".initialising" in entries:
+    elif STAGE in entries:
         result["state"] = "interrupted"
     else:
         result["state"] = "foreign" if entries else "empty"
@@ -270,6 +271,8 @@ def look_at_port(address: str, port: int) -> dict[str, Any]:
             probe.bind((address, port))
     except OSError as error:
         return {"free": False, "container": None, "reason": error.strerror or str(error)}
+    except OverflowError:
+        return {"free": False, "container": None, "reason": "not a port"}
     return {"free": True, "container": None, "reason": None}
 
 

@@ -105,7 +105,8 @@ tables:
 
 import json
 import os
-from typing import Any
+import subprocess
+from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
@@ -120,8 +121,10 @@ MARKER = "mlflow_ops_initialising"
 
 # Runs in the virtual environment. The login comes through standard input: arguments are for everyone to read.
 # PyMySQL encodes a password as Latin-1 where MySQL hashed its UTF-8 form, hence the round trip.
+# When the module is killed, its lock is gone: PR_SET_PDEATHSIG (1) ends the migrations with it.
 UPGRADE = """
-import json, sys
+import ctypes, json, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 from mlflow.store.db.utils import _initialize_tables
@@ -202,9 +205,8 @@ def compare(migrations: Migrations, revision: str | None) -> dict[str, Any]:
     }
 
 
-def run_migrations(module: AnsibleModule, login: _connection.Login, password: str) -> None:
+def run_migrations(options: Mapping[str, Any], login: _connection.Login, password: str) -> None:
     """Run MLflow's own migrations up to its head. Raises SchemaProblem."""
-    options = module.params
     about = {
         "user": login.user,
         "password": password,
@@ -216,10 +218,23 @@ def run_migrations(module: AnsibleModule, login: _connection.Login, password: st
         "lock_timeout": options["lock_timeout"],
     }
     python = os.path.join(options["virtualenv"], "bin", "python")
-    status, _out, err = module.run_command([python, "-c", UPGRADE], data=json.dumps(about))
-    if status != 0:
+    try:
+        # Not run_command: it fails by itself, where the caller has tables to drop.
+        done = subprocess.run(
+            [python, "-c", UPGRADE],
+            input=json.dumps(about),
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise SchemaProblem(f"MLflow's migrations failed: {python} cannot be run: {error.strerror}") from None
+    if done.returncode != 0:
         lines = [
-            line for line in err.strip().splitlines() if line and not line.startswith((" ", "(Background"))
+            line
+            for line in done.stderr.strip().splitlines()
+            if line and not line.startswith((" ", "(Background"))
         ]
         reason = next(
             (line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "no message"
@@ -262,7 +277,7 @@ def initialise(module: AnsibleModule, login: _connection.Login) -> dict[str, Any
         schema.drop(tables)
         schema.rows(f"CREATE TABLE {MARKER} (started datetime NOT NULL PRIMARY KEY)")
         try:
-            run_migrations(module, login, password)
+            run_migrations(module.params, login, password)
         except SchemaProblem:
             schema.drop(schema.tables())
             raise

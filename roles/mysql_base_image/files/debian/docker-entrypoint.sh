@@ -12,8 +12,8 @@ shopt -s nullglob
 log() { printf '%s [entrypoint] %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >&2; }
 die() { log "ERROR: $*"; exit 1; }
 
-# Set the variable $1 from the file named by $1_FILE. It stays a shell variable: exported, it would
-# stand in the environment of mysqld for everyone who may read /proc.
+# Set the variable $1 from the file named by $1_FILE. A password stays a shell variable: exported, it would
+# stand in the environment of mysqld for everyone who may read /proc. Scripts may want the others.
 from_file() {
   local name=$1 file_name="$1_FILE"
   if [[ -n ${!name:-} && -n ${!file_name:-} ]]; then
@@ -23,7 +23,7 @@ from_file() {
     [[ -r ${!file_name} ]] || die "$file_name names ${!file_name}, which uid $(id -u) cannot read"
     printf -v "$name" '%s' "$(<"${!file_name}")"
   fi
-  export -n "${name?}"
+  if [[ $name == *PASSWORD ]]; then export -n "${name?}"; else export "${name?}"; fi
 }
 
 sql_string() { # a single-quoted SQL literal
@@ -59,13 +59,16 @@ run() {
 
 datadir=$(my_print_defaults mysqld | sed -n 's/^--datadir=//p' | tail -n 1)
 datadir=${datadir:-/var/lib/mysql}
-stage=$datadir/.initialising
+# Not a hidden name: InnoDB does not look for its tablespaces below one.
+stage=$datadir/mysql_base_image_initialising
+accounts=
 
 abandon() {
   local status=$?
   trap - EXIT
   # shellcheck disable=SC2015 # either may fail
   if [[ -n $child ]]; then kill -TERM "$child" 2>/dev/null && wait "$child" || true; fi
+  [[ -z $accounts ]] || rm -f "$accounts"
   log "initialisation did not finish (status $status); the data directory is left empty"
   clear_unfinished
   exit "$status"
@@ -123,6 +126,7 @@ accounts_sql() {
 client() { # the client on the temporary server, as root
   local escaped=${root_password//\\/\\\\}
   escaped=${escaped//\"/\\\"}
+  escaped=${escaped//$'\n'/\\n}
   mysql --defaults-extra-file=<(printf '[client]\nuser=root\npassword="%s"\n' "$escaped") \
     --protocol=socket --socket="$stage_socket" "$@"
 }
@@ -168,7 +172,6 @@ initialise() {
   trap abandon EXIT
   trap 'exit 143' TERM
   trap 'exit 130' INT
-  local accounts
   accounts=$(mktemp)
   accounts_sql >"$accounts"
   log "initialising $datadir"
@@ -189,6 +192,12 @@ for argument in "$@"; do
   case $argument in --help | -h | -\? | --verbose | --version | -V) exec "$@" ;; esac
 done
 
+# Before the chown: nothing of someone else's is touched, not even its owner.
+if [[ -d $datadir && ! -d $datadir/mysql && ! -e $stage \
+  && -n $(find "$datadir" -mindepth 1 -maxdepth 1 ! -name lost+found -print -quit) ]]; then
+  die "$datadir is not empty and is not a MySQL data directory: mount an empty one, or one made by MySQL"
+fi
+
 if [[ $(id -u) == 0 ]]; then
   mkdir -p "$datadir"
   find "$datadir" /var/run/mysqld /var/lib/mysql-files ! -user mysql -exec chown mysql:mysql {} +
@@ -201,8 +210,6 @@ if [[ ! -d $datadir/mysql ]]; then
     log "an earlier initialisation did not finish; starting it over"
     clear_unfinished
   fi
-  [[ -z $(find "$datadir" -mindepth 1 -maxdepth 1 ! -name lost+found -print -quit) ]] \
-    || die "$datadir is not empty and is not a MySQL data directory: mount an empty one, or one made by MySQL"
   for name in MYSQL_ROOT_PASSWORD MYSQL_ROOT_HOST MYSQL_DATABASE MYSQL_USER MYSQL_PASSWORD; do
     from_file "$name"
   done

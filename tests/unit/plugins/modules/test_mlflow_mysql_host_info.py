@@ -18,6 +18,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_
 
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
 COLLECTIONS = Path(module.__file__).parents[5]
+COLLECTION = "ansible_collections/mlflow_ops/backend_store"
 FORMAT_DESCRIPTION_EVENT = 15
 
 
@@ -141,20 +142,25 @@ def test_empty(tmp_path: Path, entries: list[str]) -> None:
 @pytest.mark.parametrize("entries", [[], ["ibdata1", "mysql.ibd", "undo_001"]], ids=["early", "late"])
 def test_interrupted(tmp_path: Path, entries: list[str]) -> None:
     """The entrypoint moves the directory `mysql` into place last."""
-    (tmp_path / ".initialising").mkdir()
+    (tmp_path / module.STAGE).mkdir()
     (tmp_path / "lost+found").mkdir()
     for name in entries:
         (tmp_path / name).touch()
     found = look(tmp_path)
     assert (found["state"], found["version"]) == ("interrupted", None)
-    assert found["sample"] == [".initialising", *entries]
+    assert found["sample"] == sorted([module.STAGE, *entries])
+
+
+def test_staging_directory_is_the_entrypoints() -> None:
+    entrypoint = COLLECTIONS / COLLECTION / "roles/mysql_base_image/files/debian/docker-entrypoint.sh"
+    assert f"\nstage=$datadir/{module.STAGE}\n" in entrypoint.read_text()
 
 
 @pytest.mark.parametrize("witness", ["mysql.ibd", "ibdata1"])
 def test_mysql(tmp_path: Path, witness: str) -> None:
     """Before 8.0 there is no mysql.ibd."""
     (tmp_path / "mysql").mkdir()
-    (tmp_path / ".initialising").mkdir()  # interrupted after all was in place
+    (tmp_path / module.STAGE).mkdir()  # interrupted after all was in place
     (tmp_path / witness).touch()
     os.chown(tmp_path / witness, 999, 999)
     found = look(tmp_path)
