@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,17 +160,21 @@ class Place:
                 self.login("root", refused)
 
 
+@contextmanager
 def new_place() -> Iterator[Place]:
     # A socket's path has 107 characters at most, which pytest's own directories may exceed.
     place = Place(Path(tempfile.mkdtemp(prefix="entrypoint-", dir="/tmp")))
     place.make()
-    yield place
-    place.remove()
+    try:
+        yield place
+    finally:
+        place.remove()
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    yield from new_place()
+    with new_place() as made:
+        yield made
 
 
 def rows(connection: Any, sql: str) -> list[tuple[Any, ...]]:
@@ -255,7 +260,7 @@ def test_data_directory_of_another_uid(place: Place) -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Place]:
-    for place in new_place():
+    with new_place() as place:
         place.script("10-table.sql", "CREATE TABLE made (by_script INT PRIMARY KEY);\n")
         place.script(
             "20-seen.sh", 'ls "$(find / -name "$MYSQL_DATABASE" 2>/dev/null)" >/run/mysqld/seen\n', 0o755
