@@ -11,6 +11,7 @@ CHECK ?=
 DIFF ?=
 ARGS ?=
 SCENARIO ?=
+REPORT ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -39,12 +40,26 @@ uri: .venv/run ## Print the URI of the store, with its password
 	@out=$$(ANSIBLE_CALLBACK_RESULT_FORMAT=json $(PLAY) playbooks/uri.yml) || { echo "$$out" >&2; exit 1; }; \
 	sed -n 's/^ *"msg": "\(mysql.*\)"$$/\1/p' <<<"$$out"
 
+.PHONY: check
+check: .venv/run ## Say what state the schema is in, and change nothing (REPORT=FILE writes a page)
+	@$(PLAY) $(if $(REPORT),-e 'mlflow_schema_report="$(REPORT)"') playbooks/check.yml
+
+.PHONY: upgrade
+upgrade: .venv/run ## Take the schema to the wanted MLflow, or leave everything as it was
+	@$(PLAY) playbooks/upgrade_schema.yml
+
 .PHONY: remove
 remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_mysql_purge_data=true' deletes them)
 	@$(PLAY) playbooks/remove.yml
 
 .PHONY: test
-test: lint units integration molecule ## Run every check
+test: lint units integration schema molecule ## Run every check
+
+# The committed catalogue is what MLflow's migrations do, and a sample of the interruptions.
+.PHONY: schema
+schema: .venv/dev $(BASE_IMAGE) ## The catalogue against MLflow, and a sample of the interruptions
+	python tools/build_catalogue.py --check
+	python tests/interruptions.py --sample 1
 
 .PHONY: lint
 lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, sanity
@@ -68,6 +83,18 @@ integration: .venv/dev $(BASE_IMAGE) ## Modules and image against the real MySQL
 .PHONY: molecule
 molecule: .venv/dev $(BASE_IMAGE) ## Molecule scenarios, two side by side, or only SCENARIO
 	tools/molecule.sh $(SCENARIO)
+
+.PHONY: test-interruptions
+test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after every statement, repair, upgrade
+	python tests/interruptions.py $(if $(SAMPLE),--sample $(SAMPLE))
+
+.PHONY: catalogue
+catalogue: .venv/dev $(BASE_IMAGE) ## Make the catalogue of MLflow's schema again from every release
+	python tools/build_catalogue.py
+
+.PHONY: bench-schema
+bench-schema: .venv/dev $(BASE_IMAGE) ## Time of a look at the schema against MLflow's and Alembic's, as ratios
+	python bench/bench_schema.py
 
 .PHONY: bench-deploy
 bench-deploy: .venv/dev $(BASE_IMAGE) ## Time of the role against bare docker commands, as ratios

@@ -27,7 +27,7 @@ def plain(text: str) -> str:
 def default(option: dict[str, Any]) -> str:
     """Return an option's default as a cell."""
     value = option.get("default")
-    if value is None:
+    if value is None or value == "":
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
@@ -38,7 +38,9 @@ def table(role: str) -> str:
     """Return the table of a role's variables."""
     spec = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
     rows = ["| variable | default | what it does |", "|---|---|---|"]
-    for name, option in spec["argument_specs"]["main"]["options"].items():
+    entries = spec["argument_specs"].values()
+    options = {name: option for entry in entries for name, option in entry["options"].items()}
+    for name, option in options.items():
         text = option["description"]
         text = " ".join(text) if isinstance(text, list) else text
         choices = (

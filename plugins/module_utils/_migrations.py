@@ -11,7 +11,11 @@ import os
 import re
 from dataclasses import dataclass
 
-VERSIONS = "lib/python3*/site-packages/mlflow/store/db_migrations/versions"
+PACKAGES = "lib/python3*/site-packages"
+VERSIONS = {
+    "tracking": "mlflow/store/db_migrations/versions",
+    "auth": "mlflow/server/auth/db/migrations/versions",
+}
 REVISION = re.compile(r"^revision(?:\s*:[^=]+)?\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 PARENT = re.compile(r"^down_revision(?:\s*:[^=]+)?\s*=\s*(?:None|[\"'](\w+)[\"'])", re.MULTILINE)
 
@@ -53,9 +57,9 @@ def in_order(parents: dict[str, str | None]) -> tuple[str, ...]:
     return tuple(ordered)
 
 
-def read_migrations(virtualenv: str) -> Migrations:
-    """Return the migrations of the MLflow in ``virtualenv``. Raises MigrationsMissing."""
-    directories = glob.glob(os.path.join(virtualenv, VERSIONS))
+def read_migrations(virtualenv: str, app: str = "tracking") -> Migrations:
+    """Return the migrations of ``app`` of the MLflow in ``virtualenv``. Raises MigrationsMissing."""
+    directories = glob.glob(os.path.join(glob.escape(virtualenv), PACKAGES, VERSIONS[app]))
     if not directories:
         raise MigrationsMissing(f"there is no MLflow in the virtual environment {virtualenv}")
     parents: dict[str, str | None] = {}
@@ -65,11 +69,11 @@ def read_migrations(virtualenv: str) -> Migrations:
         revision, parent = REVISION.search(text), PARENT.search(text)
         if revision and parent:
             parents[revision.group(1)] = parent.group(1)
-    return Migrations(_version(directories[0]), in_order(parents))
+    packages = directories[0][: -len(VERSIONS[app]) - 1]
+    return Migrations(_version(packages), in_order(parents))
 
 
-def _version(directory: str) -> str:
-    packages = os.path.abspath(os.path.join(directory, *[os.pardir] * 4))
+def _version(packages: str) -> str:
     for kind in ("mlflow_skinny", "mlflow"):
         for path in glob.glob(os.path.join(packages, kind + "-*.dist-info")):
             return os.path.basename(path)[len(kind) + 1 : -len(".dist-info")]

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_schema
-short_description: Initialise MLflow's schema
+short_description: Initialise, upgrade and repair MLflow's schema
 version_added: 0.1.0
 description:
-  - Makes MLflow's tables in an empty database with the migrations of the MLflow that is in a virtual environment.
-  - A database that has MLflow's tables is left alone, whatever its revision. The result says how it compares.
-  - MySQL commits each statement that changes the schema by itself. When an initialisation fails, the tables that it
-    made are dropped again. When it is killed, the next run sees that it never finished and starts it over, provided
-    that no run was logged meanwhile.
+  - Brings MLflow's schema in a database to the revision of a release, with the migrations of the MLflow that is in a
+    virtual environment, and repairs what an interrupted migration left.
+  - MySQL commits each statement that changes the schema by itself, so a migration that dies leaves a database that
+    C(mlflow db upgrade) can never finish. This module knows from its catalogue which statements were done, and goes on
+    with the next one. It never drops anything that holds data.
+  - Before it changes anything it looks for all that would stop a migration, see the blockers of
+    M(mlflow_ops.backend_store.mlflow_schema_info), and fails if there is any.
   - Two at a time cannot race. The second waits for the first, up to O(lock_timeout).
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
@@ -25,35 +27,64 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details: The result is the plan.
   diff_mode:
     support: full
-    details: Shows the revision and the number of tables before and after.
+    details: Shows the schema before and after, an object a line.
   idempotent:
     support: full
   platform:
     platforms: posix
 options:
   database:
-    description: Name of MLflow's database, which must exist.
+    description: Name of the database, which must exist.
     type: str
     default: mlflow
-  state:
-    description: V(initialised) makes the tables if there are none.
+  app:
+    description: Whose schema it is, that of MLflow itself or that of C(mlflow.server.auth).
     type: str
-    choices: [initialised]
+    choices: [tracking, auth]
+    default: tracking
+  state:
+    description:
+      - V(initialised) makes the tables in an empty database. One that has MLflow's tables is left alone, whatever its
+        revision.
+      - V(upgraded) runs the pending migrations one at a time, each checked against the catalogue before the next
+        begins. It never goes back.
+      - V(repaired) finishes a migration that was interrupted, and that one only. A store that needs none is left alone.
+    type: str
+    choices: [initialised, upgraded, repaired]
     default: initialised
+  mlflow_version:
+    description: The release whose revision is wanted. The default is the one in O(virtualenv).
+    type: str
+  revision:
+    description: The revision that is wanted, in place of O(mlflow_version).
+    type: str
   virtualenv:
     description:
       - Path of a virtual environment with C(mlflow-skinny) or C(mlflow), C(sqlalchemy), C(alembic), C(pymysql) and
-        C(cryptography).
+        C(cryptography). The MLflow in it must have the wanted revision.
+      - V(repaired) can do without, unless what is left of the migration is rows that only MLflow's code can compute.
     type: path
-    required: true
   lock_timeout:
     description: Seconds to wait for another one that changes the same schema, and for readers that hold its tables.
     type: int
     default: 30
+  data_directory:
+    description: Directory of the server's data as this host sees it, to see that the disk has room for a rebuild.
+    type: path
+  owner:
+    description:
+      - Name of the run that this task belongs to. With it nothing is done unless O(owner_file) names this run, so that
+        of two runs on one database the one that began first stops when the other has taken over.
+    type: str
+  owner_file:
+    description: File on the host with the name of the run that works on the database.
+    type: path
 seealso:
-  - module: mlflow_ops.backend_store.mlflow_mysql_account
+  - module: mlflow_ops.backend_store.mlflow_schema_info
+  - module: mlflow_ops.backend_store.mlflow_schema_dump
 """
 
 EXAMPLES = r"""
@@ -65,234 +96,499 @@ EXAMPLES = r"""
     database: mlflow
     virtualenv: /srv/mlflow-mysql/mlflow/3.17.2
     state: initialised
+
+- name: Finish what an interrupted upgrade left
+  mlflow_ops.backend_store.mlflow_schema:
+    login_user: mlflow_migrator
+    login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+    database: mlflow
+    virtualenv: /srv/mlflow-mysql/mlflow/3.17.2
+    state: repaired
+
+- name: Go up to the schema of MLflow 3.17.2
+  mlflow_ops.backend_store.mlflow_schema:
+    login_user: mlflow_migrator
+    login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+    database: mlflow
+    virtualenv: /srv/mlflow-mysql/mlflow/3.17.2
+    mlflow_version: 3.17.2
+    state: upgraded
 """
 
 RETURN = r"""
 state:
   description:
-    - V(current) if the store's revision is the head of O(virtualenv)'s MLflow, V(behind) if it is an older one of its
-      revisions, V(unknown) if it is none of them (a newer MLflow wrote it, or something that is not MLflow).
+    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after what was done.
     - In check mode the state as it would be.
-  returned: success
+  returned: always, if the server could be asked
   type: str
   sample: current
+message:
+  description: What RV(state) means here and what to do, in a sentence.
+  returned: always, if the server could be asked
+  type: str
 revision:
-  description: Revision of the store, V(null) if it has none.
-  returned: success
+  description: Revision of the store, V(null) if it has none. In check mode the one that it would have.
+  returned: always, if the server could be asked
   type: str
   sample: dc11669786a5
 head:
-  description: The newest revision that the MLflow in O(virtualenv) knows.
-  returned: success
+  description: The revision that is wanted.
+  returned: always, if the server could be asked
   type: str
   sample: dc11669786a5
-pending:
-  description: The revisions after RV(revision) up to RV(head), oldest first.
-  returned: success
-  type: list
-  elements: str
 mlflow_version:
-  description: Version of the MLflow in O(virtualenv).
-  returned: success
+  description: The release that is wanted, V(null) if O(revision) was given.
+  returned: always, if the server could be asked
   type: str
   sample: 3.17.2
+plan:
+  description:
+    - What was to be done, in order. The elements are those of C(pending) of
+      M(mlflow_ops.backend_store.mlflow_schema_info); for V(repaired) the migration that was interrupted.
+  returned: success
+  type: list
+  elements: dict
+pending:
+  description: The revisions that are still to come up to RV(head), oldest first.
+  returned: always, if the server could be asked
+  type: list
+  elements: str
+applied:
+  description: What was done, in order, with the seconds that each took.
+  returned: always, if the server could be asked
+  type: list
+  elements: dict
+  sample: [{"revision": "dc11669786a5", "seconds": 0.412}]
+drift:
+  description: As M(mlflow_ops.backend_store.mlflow_schema_info) returns it.
+  returned: always, if the server could be asked
+  type: list
+  elements: dict
 tables:
   description: Number of tables in the database.
-  returned: success
+  returned: always, if the server could be asked
   type: int
   sample: 69
 """
 
 import json
 import os
-import subprocess
+import re
+import tempfile
 from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _catalogue,
+    _connection,
+    _migration_runner,
+    _owner,
+    _processes,
+    _survey,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._comparison import Difference, compare
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import query, read_schema
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migrations import (
     Migrations,
     MigrationsMissing,
     read_migrations,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._state import (
+    BEHIND,
+    CURRENT,
+    EMPTY,
+    HALF_APPLIED,
+    MARKER,
+    VERSION_TABLES,
+    HalfApplied,
+    describe_revision,
+    own_lines,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._survey import (
+    SchemaProblem,
+    Survey,
+    Target,
+)
 
-# Stands in the database while an initialisation is under way. MLflow has no table of this name.
-MARKER = "mlflow_ops_initialising"
-
-# Runs in the virtual environment. The login comes through standard input: arguments are for everyone to read.
-# PyMySQL encodes a password as Latin-1 where MySQL hashed its UTF-8 form, hence the round trip.
-# When the module is killed, its lock is gone: PR_SET_PDEATHSIG (1) ends the migrations with it.
-UPGRADE = """
-import ctypes, json, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-from sqlalchemy import create_engine
-from sqlalchemy.engine import URL
-from mlflow.store.db.utils import _initialize_tables
-login = json.load(sys.stdin)
-arguments = {"init_command": "SET SESSION lock_wait_timeout = %d" % login.pop("lock_timeout")}
-if login["unix_socket"]:
-    arguments["unix_socket"] = login["unix_socket"]
-elif login["ssl"]:
-    arguments["ssl"] = login["ssl"]
-password = login["password"].encode("utf-8").decode("latin-1")
-url = URL.create("mysql+pymysql", login["user"], password, login["host"], login["port"], login["database"])
-_initialize_tables(create_engine(url, connect_args=arguments))
-"""
+CONSTRAINT = re.compile(r"\bDROP (?P<kind>FOREIGN KEY|CHECK|INDEX|CONSTRAINT) `?(?P<name>\w+)`?")
 
 
-class SchemaProblem(Exception):
-    """The schema cannot be brought to the wanted state. The message names the remedy."""
+class Interrupted(SchemaProblem):
+    """A migration failed when it had begun."""
 
 
-class Schema:
-    """One database on one server, through an open connection."""
+class Work:
+    """One call of the module: a schema, a login and the revision that is wanted."""
 
-    def __init__(self, connection: Any, database: str) -> None:
-        self.connection = connection
-        self.database = database
+    def __init__(self, params: Mapping[str, Any], check_mode: bool, login: _connection.Login) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self.login = login
+        self.database: str = params["database"]
+        self.migrations = (
+            read_migrations(params["virtualenv"], params["app"]) if params["virtualenv"] else None
+        )
+        version = params["mlflow_version"]
+        if version is None and params["revision"] is None and self.migrations is not None:
+            # A release that the catalogue does not know may still have a revision that it knows.
+            known = self.migrations.mlflow_version in _catalogue.load(params["app"]).releases
+            version = self.migrations.mlflow_version if known else None
+            revision = None if known else self.migrations.head
+        else:
+            revision = params["revision"]
+        self.target: Target = _survey.target(params["app"], version, revision)
+        self.catalogue = _catalogue.load(params["app"])
+        self.applied: list[dict[str, Any]] = []
+        self.connection, self.password = _connection.connect_with_password(login)
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, arguments)
-            return list(cursor.fetchall())
+        return query(self.connection, statement, *arguments)
 
-    def exists(self) -> bool:
-        return bool(
-            self.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", self.database)
-        )
+    def look(self) -> Survey:
+        return _survey.look(self.connection, self.database, self.target, self.params["data_directory"])
 
-    def tables(self) -> list[str]:
-        found = self.rows(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = %s ORDER BY table_name",
-            self.database,
-        )
-        return [str(name) for (name,) in found]
-
-    def use(self) -> None:
-        self.connection.select_db(self.database)
-
-    def revision(self, tables: list[str]) -> str | None:
-        found = self.rows("SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
-        return str(found[0][0]) if found else None
-
-    def has_runs(self, tables: list[str]) -> bool:
-        return "runs" in tables and bool(self.rows("SELECT 1 FROM runs LIMIT 1"))
-
-    def lock(self, timeout: int) -> None:
+    def lock(self) -> None:
         """Take the lock of this schema until the connection ends. Raises SchemaProblem."""
-        if self.rows("SELECT GET_LOCK(%s, %s)", f"mlflow_schema.{self.database}"[:64], timeout)[0][0] != 1:
+        timeout = self.params["lock_timeout"]
+        if self.rows("SELECT GET_LOCK(%s, %s)", _owner.schema_lock(self.database), timeout)[0][0] != 1:
             raise SchemaProblem(
                 f"another run has been changing the schema of {self.database} for more than {timeout} s: wait for it "
                 "to end, or raise lock_timeout"
             )
+        _owner.check_owner(self.params)
+        self.rows(f"SET SESSION lock_wait_timeout = {timeout:d}")
 
-    def drop(self, tables: list[str]) -> None:
-        """Drop ``tables``, the marker last, so that an interrupted drop is gone on with."""
-        self.rows("SET SESSION foreign_key_checks = 0")
-        for table in sorted(tables, key=lambda name: name == MARKER):
-            self.rows("DROP TABLE IF EXISTS `{}`".format(table.replace("`", "``")))
-
-
-def compare(migrations: Migrations, revision: str | None) -> dict[str, Any]:
-    """Return ``state``, ``head``, ``pending`` and ``mlflow_version`` for a store with tables at ``revision``."""
-    pending = migrations.between(revision) if revision else None
-    return {
-        "state": "unknown" if pending is None else "behind" if pending else "current",
-        "revision": revision,
-        "head": migrations.head,
-        "pending": list(pending or ()),
-        "mlflow_version": migrations.mlflow_version,
-    }
-
-
-def run_migrations(options: Mapping[str, Any], login: _connection.Login, password: str) -> None:
-    """Run MLflow's own migrations up to its head. Raises SchemaProblem."""
-    about = {
-        "user": login.user,
-        "password": password,
-        "host": login.address.host,
-        "port": login.address.port,
-        "unix_socket": login.address.unix_socket,
-        "ssl": login.tls.settings() if login.tls.wanted else None,
-        "database": options["database"],
-        "lock_timeout": options["lock_timeout"],
-    }
-    python = os.path.join(options["virtualenv"], "bin", "python")
-    try:
-        # Not run_command: it fails by itself, where the caller has tables to drop.
-        done = subprocess.run(
-            [python, "-c", UPGRADE],
-            input=json.dumps(about),
-            capture_output=True,
-            check=False,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError as error:
-        raise SchemaProblem(f"MLflow's migrations failed: {python} cannot be run: {error.strerror}") from None
-    if done.returncode != 0:
-        lines = [
-            line
-            for line in done.stderr.strip().splitlines()
-            if line and not line.startswith((" ", "(Background"))
-        ]
-        reason = next(
-            (line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "no message"
-        )
-        raise SchemaProblem(f"MLflow's migrations failed: {reason}")
-
-
-def initialise(module: AnsibleModule, login: _connection.Login) -> dict[str, Any]:
-    """Bring the schema to the state ``initialised`` and return the module's result."""
-    migrations = read_migrations(module.params["virtualenv"])
-    connection, password = _connection.connect_with_password(login)
-    schema = Schema(connection, module.params["database"])
-    try:
-        if not schema.exists():
+    def migrations_with(self, revision: str) -> Migrations:
+        """The migrations of the virtual environment, which must have `revision`. Raises SchemaProblem."""
+        first = self.catalogue.first_release(revision)
+        if self.migrations is None:
             raise SchemaProblem(
-                f"there is no database {schema.database} that {login.user} may see: make it, or grant rights on it"
+                f"virtualenv is needed: a virtual environment with MLflow {first} or newer has revision {revision}"
             )
-        schema.use()
-        schema.lock(module.params["lock_timeout"])
-        tables = schema.tables()
-        unfinished = MARKER in tables
-        if unfinished and schema.has_runs(tables):
+        if revision not in self.migrations.revisions:
             raise SchemaProblem(
-                f"an initialisation of {schema.database} never finished and runs were logged since; nothing was "
-                f"changed. Keep a dump, empty the database and run this again, or, if the schema is whole, drop the "
-                f"table {MARKER}"
+                f"MLflow {self.migrations.mlflow_version} in {self.params['virtualenv']} does not have revision "
+                f"{revision}: name a virtual environment with MLflow {first} or newer, or want an older release"
             )
-        revision = schema.revision(tables)
-        before = {"revision": revision, "tables": len(tables)}
-        if tables and not unfinished:
-            return {"changed": False, "tables": len(tables), **compare(migrations, revision)}
-        if module.check_mode:
-            after = {"revision": migrations.head, "tables": "MLflow's"}
-            return {
-                "changed": True,
-                "tables": 0,
-                "diff": {"before": before, "after": after},
-                **compare(migrations, migrations.head),
-            }
-        schema.drop(tables)
-        schema.rows(f"CREATE TABLE {MARKER} (started datetime NOT NULL PRIMARY KEY)")
-        try:
-            run_migrations(module.params, login, password)
-        except SchemaProblem:
-            schema.drop(schema.tables())
-            raise
-        schema.rows(f"DROP TABLE {MARKER}")
-        tables = schema.tables()
-        revision = schema.revision(tables)
-        reached = {"revision": revision, "tables": len(tables)}
-        return {
-            "changed": True,
-            "tables": len(tables),
-            "diff": {"before": before, "after": reached},
-            **compare(migrations, revision),
+        return self.migrations
+
+    def refuse_blockers(self, survey: Survey) -> None:
+        errors = [blocker for blocker in survey.blockers if blocker["severity"] == "error"]
+        if errors:
+            listed = " ".join(f"({b['name']}) {b['message']} Remedy: {b['remedy']}" for b in errors)
+            raise SchemaProblem(f"nothing was changed, since this would make a migration fail: {listed}")
+
+    def run(self, revisions: list[str], **order: Any) -> None:
+        """Run MLflow's migrations to each of `revisions` in turn. Raises Interrupted."""
+        about = {
+            "app": self.params["app"],
+            "user": self.login.user,
+            "password": self.password,
+            "host": self.login.address.host,
+            "port": self.login.address.port,
+            "unix_socket": self.login.address.unix_socket,
+            "ssl": self.login.tls.settings() if self.login.tls.wanted else None,
+            "database": self.database,
+            "lock_timeout": self.params["lock_timeout"],
+            "revisions": revisions,
+            **order,
         }
-    finally:
-        connection.close()
+        python = os.path.join(self.params["virtualenv"], "bin", "python")
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as problems:
+            try:
+                # Not run_command: it fails by itself, and each revision is looked at before the next begins.
+                process = _processes.start(
+                    [python, "-c", runner_source()], _processes.PIPE, problems, text=True
+                )
+            except OSError as error:
+                raise SchemaProblem(f"MLflow's migrations cannot run: {python}: {error.strerror}") from None
+            try:
+                self.supervise(process, json.dumps(about))
+            finally:
+                process.wait()
+            if process.returncode != 0:
+                problems.seek(0)
+                raise Interrupted(f"MLflow's migrations failed: {reason(problems.read())}")
+
+    def supervise(self, process: _processes.Process[str], order: str) -> None:
+        """Give `process` its order and check each revision that it reaches. Raises Interrupted."""
+        if process.stdin is None or process.stdout is None:
+            raise TypeError("the process has no pipes")
+        try:
+            process.stdin.write(order + "\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                if not line.startswith("{"):
+                    continue
+                reached = json.loads(line)
+                self.applied.append(reached)
+                found = self.look_at(reached["revision"])
+                if found:
+                    process.kill()
+                    raise Interrupted(
+                        f"after the migration to {reached['revision']} the schema is not what it should be there: "
+                        f"{found[0].table}: {found[0].kind} {found[0].name} is {found[0].problem}"
+                    )
+                process.stdin.write("next\n")
+                process.stdin.flush()
+            process.stdin.close()
+        except BrokenPipeError:  # it ended early, and its exit status says why
+            pass
+
+    def look_at(self, revision: str) -> list[Difference]:
+        """How the schema differs from the catalogue's at `revision`."""
+        live = read_schema(self.connection, self.database)
+        lines = own_lines(live, self.catalogue)[0]
+        return compare(self.catalogue.schema(revision), lines, live.collation, self.catalogue)
+
+
+def runner_source() -> str:
+    """The text of the runner, also where the collection is in a zip file."""
+    loader: Any = _migration_runner.__loader__
+    return str(loader.get_source(_migration_runner.__name__))
+
+
+def reason(text: str) -> str:
+    """The line of a traceback that says what happened."""
+    lines = [
+        line
+        for line in text.strip().splitlines()
+        if line and not line.startswith((" ", "(Background", "[SQL"))
+    ]
+    return next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "no message")
+
+
+def initialise(work: Work) -> bool:
+    """Make the tables in an empty database. Returns whether there was anything to do."""
+    survey = work.look()
+    unfinished = MARKER in survey.live.tables
+    if survey.examination.state != EMPTY and not unfinished:
+        return False
+    if (
+        unfinished
+        and "runs" in survey.live.tables
+        and work.rows(f"SELECT 1 FROM {quoted(work.database)}.runs LIMIT 1")
+    ):
+        raise SchemaProblem(
+            f"an initialisation of {work.database} never finished and runs were logged since; nothing was changed. "
+            "Keep a dump, empty the database and run this again, or, if the schema is whole, drop the table "
+            f"{MARKER}"
+        )
+    work.migrations_with(work.target.head)
+    work.refuse_blockers(survey)
+    if work.check_mode:
+        return True
+    work.connection.select_db(work.database)
+    drop(work, list(survey.live.tables))
+    work.rows(f"CREATE TABLE {MARKER} (started datetime NOT NULL PRIMARY KEY)")
+    try:
+        work.run([work.target.head], initial=True)
+    except SchemaProblem:
+        drop(work, [name for (name,) in work.rows("SHOW TABLES")])
+        raise
+    work.rows(f"DROP TABLE {MARKER}")
+    return True
+
+
+def drop(work: Work, tables: list[str]) -> None:
+    """Drop `tables`, the marker last, so that an interrupted drop is gone on with."""
+    work.rows("SET SESSION foreign_key_checks = 0")
+    for table in sorted(tables, key=lambda name: name == MARKER):
+        work.rows(f"DROP TABLE IF EXISTS {quoted(table)}")
+    work.rows("SET SESSION foreign_key_checks = 1")
+
+
+def quoted(name: str) -> str:
+    return "`{}`".format(name.replace("`", "``"))
+
+
+def upgrade(work: Work) -> bool:
+    """Run what is pending. Returns whether there was anything to do."""
+    survey = work.look()
+    found = survey.examination
+    if found.state == CURRENT:
+        return False
+    if found.state != BEHIND:
+        remedies = {EMPTY: "use state initialised", HALF_APPLIED: "use state repaired first"}
+        remedy = remedies.get(found.state)
+        raise SchemaProblem(
+            f"{work.database} cannot be upgraded to {work.target}, nothing was changed: it is {found.state}. "
+            f"{found.message}{f' ({remedy})' if remedy else ''}"
+        )
+    work.migrations_with(work.target.head)
+    work.refuse_blockers(survey)
+    if work.check_mode:
+        return True
+    work.connection.select_db(work.database)
+    if survey.legacy_auth:
+        work.rows(
+            "CREATE TABLE alembic_version_auth (version_num VARCHAR(32) NOT NULL, CONSTRAINT "
+            "alembic_version_auth_pkc PRIMARY KEY (version_num)) SELECT %s AS version_num",
+            _survey.AUTH_FIRST,
+        )
+    work.run([revision.revision for revision in found.pending])
+    return True
+
+
+def repair(work: Work) -> bool:
+    """Finish the migration that was interrupted. Returns whether there was any."""
+    survey = work.look()
+    found = survey.examination
+    if found.state in (EMPTY, CURRENT, BEHIND, "ahead"):
+        return False
+    half = found.half_applied
+    if half is None or found.drift:
+        raise SchemaProblem(
+            f"{work.database} cannot be repaired by finishing a migration, nothing was changed: it is {found.state}. "
+            f"{found.message} Restore the backup from before it if there is one."
+        )
+    finish_by_code = needs_code(half)
+    if finish_by_code:
+        work.migrations_with(half.revision.revision)
+    work.refuse_blockers(survey)
+    if work.check_mode:
+        return True
+    work.connection.select_db(work.database)
+    while half is not None:
+        if needs_code(half):
+            work.migrations_with(half.revision.revision)
+            run_rest(work, half)
+        else:
+            replay(work, half, survey)
+        survey = work.look()
+        before, half = half, survey.examination.half_applied
+        if half is not None and half.revision.revision == before.revision.revision:
+            raise Interrupted(f"the migration to {half.revision.revision} could not be finished")
+    return True
+
+
+def needs_code(half: HalfApplied) -> bool:
+    """Whether what is left of a migration has rows that MLflow's code computes."""
+    return half.revision.computed and any(statement.data for statement in half.todo)
+
+
+def run_rest(work: Work, half: HalfApplied) -> None:
+    """Let MLflow run the migration, with the statements left out that are done."""
+    statements = half.revision.statements
+    normalise = _migration_runner.normalise
+    made = half.revision.made_tables
+    written = [normalise(s.sql) for s in half.done if s.data]
+    filled = {
+        t
+        for t in made
+        if t in {n for (n,) in work.rows("SHOW TABLES")} and work.rows(f"SELECT 1 FROM {quoted(t)} LIMIT 1")
+    }
+    # Rows go into a new table in one transaction: where there are any, all of them are there.
+    written += [
+        normalise(s.sql) for s in statements if s.data and any(f"INSERT INTO {t} " in s.sql for t in filled)
+    ]
+    finish = {
+        "revision": half.revision.revision,
+        "done": [normalise(s.sql) for s in half.done if not s.data],
+        "written": written,
+        "known": [normalise(s.sql) for s in statements if not s.data],
+    }
+    work.run([half.revision.revision], finish=finish)
+
+
+def replay(work: Work, half: HalfApplied, survey: Survey) -> None:
+    """Do the statements that are left, and record the revision."""
+    live = survey.live
+    for statement in half.todo:
+        work.rows(with_live_names(statement, live.names))
+    table = VERSION_TABLES[work.params["app"]]
+    revision = half.revision.revision
+    if revision != _catalogue.INITIAL:
+        if work.rows(f"SELECT 1 FROM {table}"):
+            work.rows(f"UPDATE {table} SET version_num = %s", revision)
+        else:
+            work.rows(f"INSERT INTO {table} (version_num) VALUES (%s)", revision)
+    work.applied.append({"revision": revision, "seconds": None})
+
+
+def with_live_names(statement: _catalogue.Statement, names: Mapping[str, str]) -> str:
+    """A statement with the names that the store's own server chose."""
+    own = [names[line] for line in statement.removed if line in names and " named " not in line]
+    return CONSTRAINT.sub(rf"DROP \g<kind> `{own[0]}`", statement.sql) if own else statement.sql
+
+
+def result_of(work: Work, survey: Survey) -> dict[str, Any]:
+    found = survey.examination
+    return {
+        "state": found.state,
+        "message": found.message,
+        "revision": found.revision,
+        "head": work.target.head,
+        "mlflow_version": work.target.mlflow_version,
+        "pending": [entry.revision for entry in found.pending],
+        "applied": work.applied,
+        "drift": [difference.as_dict() for difference in found.drift],
+        "tables": len(survey.live.tables),
+    }
+
+
+def predicted(
+    work: Work, survey: Survey, plan: list[_catalogue.Revision]
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """The result and the schema as they would be after `plan`."""
+    revision = plan[-1].revision
+    left = [entry.revision for entry in survey.examination.pending if entry not in plan]
+    state = CURRENT if revision == work.target.head else BEHIND
+    result = {**result_of(work, survey), "state": state, "revision": revision, "pending": left, "drift": []}
+    return result, work.catalogue.schema(revision)
+
+
+def plan_of(work: Work, survey: Survey) -> list[_catalogue.Revision]:
+    """The migrations that the wanted state takes."""
+    found = survey.examination
+    if work.params["state"] == "repaired":
+        return [found.half_applied.revision] if found.half_applied else []
+    if work.params["state"] == "initialised":
+        return list(work.catalogue.revisions[: work.catalogue.position(work.target.head) + 1])
+    return list(found.pending)
+
+
+def as_text(revision: str | None, lines: frozenset[str]) -> str:
+    return "".join(f"{line}\n" for line in [f"revision {revision}", *sorted(lines)])
+
+
+def do(work: Work) -> dict[str, Any]:
+    """Bring the schema to the wanted state and return the module's result."""
+    action = {"initialised": initialise, "upgraded": upgrade, "repaired": repair}[work.params["state"]]
+    work.look()  # says what is wrong with the database before anything waits for a lock
+    work.lock()
+    before = work.look()
+    plan = plan_of(work, before)
+    rows = {name: table.rows for name, table in before.live.tables.items()}
+    described = [describe_revision(revision, work.catalogue, rows) for revision in plan]
+    if not action(work):
+        return {"changed": False, "plan": [], **result_of(work, before)}
+    if work.check_mode:
+        result, lines = predicted(work, before, plan)
+    else:
+        after = work.look()
+        result, lines = result_of(work, after), after.live.lines
+        if after.examination.drift or (work.params["state"] != "repaired" and result["state"] != CURRENT):
+            raise Interrupted(f"the schema is not what it should be after that: {after.examination.message}")
+    diff = {
+        "before": as_text(before.examination.revision, before.live.lines),
+        "after": as_text(result["revision"], lines),
+    }
+    return {"changed": True, "plan": described, "diff": diff, **result}
+
+
+def afterwards(work: Work) -> dict[str, Any]:
+    """What a failure left, if the server still says."""
+    try:
+        if work.connection.open:
+            work.connection.close()
+        work.connection = _connection.connect_administrator(work.login)
+        return result_of(work, work.look())
+    except Exception:  # nothing is known then, and the failure itself is what counts
+        return {"applied": work.applied}
 
 
 def main() -> None:
@@ -300,20 +596,43 @@ def main() -> None:
         argument_spec={
             **_connection.login_argument_spec(),
             "database": {"type": "str", "default": "mlflow"},
-            "state": {"type": "str", "choices": ["initialised"], "default": "initialised"},
-            "virtualenv": {"type": "path", "required": True},
+            "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
+            "state": {
+                "type": "str",
+                "choices": ["initialised", "upgraded", "repaired"],
+                "default": "initialised",
+            },
+            "mlflow_version": {"type": "str"},
+            "revision": {"type": "str"},
+            "virtualenv": {"type": "path"},
             "lock_timeout": {"type": "int", "default": 30},
+            "data_directory": {"type": "path"},
+            "owner": {"type": "str"},
+            "owner_file": {"type": "path"},
         },
+        required_together=[("owner", "owner_file")],
+        mutually_exclusive=[("mlflow_version", "revision")],
+        required_if=[("state", "initialised", ("virtualenv",)), ("state", "upgraded", ("virtualenv",))],
         supports_check_mode=True,
     )
+    work = None
     try:
-        result = initialise(module, _connection.login_from_params(module.params))
-    except (_connection.ConnectionFailed, MigrationsMissing, SchemaProblem) as error:
-        module.fail_json(msg=str(error))
+        work = Work(module.params, module.check_mode, _connection.login_from_params(module.params))
+        result = do(work)
+    except (_connection.ConnectionFailed, MigrationsMissing, SchemaProblem, _owner.NotOwner) as error:
+        left = afterwards(work) if work is not None else {}
+        message = str(error)
+        if isinstance(error, Interrupted) and left.get("message"):
+            message = f"{message}. The store is {left['state']} now: {left['message']}"
+        module.fail_json(msg=message, **left)
     except (
         Exception
     ) as error:  # a lost connection or a refused statement: pymysql's own classes may be missing
-        module.fail_json(msg=f"MySQL: {type(error).__name__}: {error}")
+        left = afterwards(work) if work is not None else {}
+        module.fail_json(msg=f"MySQL: {type(error).__name__}: {error}", **left)
+    finally:
+        if work is not None and work.connection.open:
+            work.connection.close()
     module.exit_json(**result)
 
 

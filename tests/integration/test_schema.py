@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migrations import read_migrations
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 from conftest import COLLECTIONS, MySQL, Result, RunModule
@@ -198,12 +199,11 @@ def test_initialise_then_nothing_to_do(store: MySQL, migrate: Migrate, exposed: 
     current(result, store)
     for key in ("changed", "state", "revision", "head", "pending", "mlflow_version"):
         assert predicted[key] == result[key]
-    assert result["diff"] == {
-        "before": {"revision": None, "tables": 0},
-        "after": {"revision": HEAD, "tables": result["tables"]},
-    }
+    assert result["diff"]["before"] == "revision None\n"
+    assert f"revision {HEAD}\n" in result["diff"]["after"]
+    assert "trigger secrets before update" in result["diff"]["after"]
     assert predicted["diff"]["before"] == result["diff"]["before"]
-    assert predicted["diff"]["after"]["revision"] == HEAD
+    assert predicted["diff"]["after"].startswith(f"revision {HEAD}\n")
 
     before = content(store)
     for check in (True, False):
@@ -251,17 +251,17 @@ def test_tables_of_something_else(store: MySQL, migrate: Migrate) -> None:
     before = content(store)
     for check in (True, False):
         result = ok(migrate(check=check), changed=False)
-        assert (result["state"], result["revision"], result["pending"]) == ("unknown", None, [])
+        assert (result["state"], result["revision"], result["pending"]) == ("foreign", None, [])
         assert (result["head"], result["tables"]) == (HEAD, 1)
     assert content(store) == before
 
 
 @pytest.mark.parametrize(
     ("revision", "state"),
-    [(BEFORE_TRIGGERS, "behind"), (MIGRATIONS.revisions[0], "behind"), ("ffffffffffff", "unknown")],
+    [(BEFORE_TRIGGERS, "drifted"), (MIGRATIONS.revisions[0], "drifted"), ("ffffffffffff", "foreign")],
 )
 def test_other_revision(store: MySQL, migrate: Migrate, revision: str, state: str) -> None:
-    """Older, or of an MLflow that is not known yet: nothing is changed."""
+    """Tables that are there are left alone, whatever they are."""
     store.execute(f"CREATE TABLE {table('alembic_version')} (version_num VARCHAR(32) PRIMARY KEY)")
     store.execute(f"INSERT INTO {table('alembic_version')} VALUES (%s)", revision)
     store.execute(f"CREATE TABLE {table('runs')} (run_uuid VARCHAR(32) PRIMARY KEY)")
@@ -270,14 +270,13 @@ def test_other_revision(store: MySQL, migrate: Migrate, revision: str, state: st
     for check in (True, False):
         result = ok(migrate(check=check), changed=False)
         assert (result["state"], result["revision"], result["head"]) == (state, revision, HEAD)
-        assert result["pending"] == list(MIGRATIONS.between(revision) or ())
     assert content(store) == before
 
 
 def test_missing_database(store: MySQL, migrate: Migrate) -> None:
     for check in (True, False):
         message = failed(migrate(check=check, database="nowhere"))
-        assert f"there is no database nowhere that {MIGRATOR} may see" in message
+        assert f"there is no database nowhere that {MIGRATOR}@localhost may see" in message
     assert store.execute("SHOW DATABASES LIKE 'nowhere'") == []
 
 
@@ -309,7 +308,8 @@ def test_unfinished_is_started_over(store: MySQL, migrate: Migrate) -> None:
     assert content(store) == before
     result = ok(migrate(), changed=True)
     current(result, store)
-    assert result["diff"]["before"] == {"revision": None, "tables": 3}
+    assert "table mlflow_ops_initialising" in result["diff"]["before"]
+    assert "table mlflow_ops_initialising" not in result["diff"]["after"]
     ok(migrate(), changed=False)
 
 
@@ -367,7 +367,7 @@ def distrust(mysql: MySQL) -> Iterator[None]:
 @pytest.mark.usefixtures("distrust")
 def test_migrations_fail_half_way(store: MySQL, migrate: Migrate) -> None:
     message = failed(migrate())
-    assert "MLflow's migrations failed: " in message
+    assert "nothing was changed" in message
     assert "1419" in message
     assert "log_bin_trust_function_creators" in message
     assert tables(store) == []
@@ -379,8 +379,9 @@ def test_missing_right(store: MySQL, migrate: Migrate) -> None:
     store.execute("REVOKE ALL, GRANT OPTION FROM %s@localhost", MIGRATOR)
     store.execute(f"GRANT SELECT, CREATE, DROP ON {PATTERN}.* TO %s@localhost", MIGRATOR)
     message = failed(migrate())
-    assert "MLflow's migrations failed: " in message
-    assert "command denied" in message
+    assert "nothing was changed" in message
+    assert "lacks INSERT, UPDATE, DELETE, ALTER, INDEX, REFERENCES, TRIGGER" in message
+    assert "GRANT " in message
     assert tables(store) == []
 
 
@@ -420,6 +421,63 @@ def test_broken_virtualenv(store: MySQL, migrate: Migrate, tmp_path: Path, inter
         (tmp_path / "bin/python").write_text(interpreter)
         (tmp_path / "bin/python").chmod(0o755)
     message = failed(migrate(virtualenv=str(tmp_path)))
-    assert "MLflow's migrations failed: " in message
+    assert ("MLflow's migrations failed: " if interpreter else "MLflow's migrations cannot run: ") in message
     assert ("no sqlalchemy" if interpreter else f"{tmp_path}/bin/python") in message
+    assert tables(store) == []
+
+
+def test_upgrade_one_revision_at_a_time(store: MySQL, migrate: Migrate) -> None:
+    ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
+    store.execute(f"INSERT INTO {table('experiments')} (name, lifecycle_stage) VALUES ('kept', 'active')")
+    before = content(store)
+    plan = ok(migrate(state="upgraded", check=True), changed=True)
+    assert [step["revision"] for step in plan["plan"]] == list(MIGRATIONS.between(BEFORE_TRIGGERS) or ())
+    assert (plan["state"], plan["revision"], plan["pending"]) == ("current", HEAD, [])
+    assert "revision " + BEFORE_TRIGGERS in plan["diff"]["before"]
+    assert "+ trigger" not in plan["diff"]["before"] and "trigger secrets" in plan["diff"]["after"]
+    assert content(store) == before
+    result = ok(migrate(state="upgraded"), changed=True)
+    assert [step["revision"] for step in result["applied"]] == list(MIGRATIONS.between(BEFORE_TRIGGERS) or ())
+    assert (result["state"], result["drift"]) == ("current", [])
+    assert store.execute(f"SELECT name FROM {table('experiments')} WHERE name = 'kept'") == [("kept",)]
+    ok(migrate(state="upgraded"), changed=False)
+    # It never goes back.
+    message = failed(migrate(state="upgraded", revision=BEFORE_TRIGGERS))
+    assert "ahead" in message and "nothing was changed" in message
+
+
+def test_repair_what_an_upgrade_left(store: MySQL, migrate: Migrate) -> None:
+    ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
+    ok(migrate(state="repaired"), changed=False)
+    # The first table of the next migration, as MLflow makes it.
+    catalogue = _catalogue.load()
+    entry = catalogue.revisions[catalogue.position(BEFORE_TRIGGERS) + 1]
+    connection = store.root()
+    try:
+        connection.select_db(DATABASE)
+        with connection.cursor() as cursor:
+            for statement in entry.statements[:4]:
+                cursor.execute(statement.sql)
+    finally:
+        connection.close()
+    message = failed(migrate(state="upgraded"))
+    assert "half_applied" in message and "use state repaired first" in message
+    predicted = ok(migrate(state="repaired", check=True), changed=True)
+    assert [step["revision"] for step in predicted["plan"]] == [entry.revision]
+    result = ok(migrate(state="repaired"), changed=True)
+    assert (result["state"], result["revision"], result["drift"]) == ("behind", entry.revision, [])
+    ok(migrate(state="upgraded"), changed=True)
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"mlflow_version": "9.9.9"}, "MLflow 9.9.9 is not in the catalogue, which has 1.0.0 to"),
+        ({"revision": "0123456789ab"}, "there is no revision 0123456789ab in the catalogue"),
+        ({"mlflow_version": "3.18.0"}, "does not have revision f4a9b2c7d1e6"),
+        ({"state": "upgraded"}, "use state initialised"),
+    ],
+)
+def test_wishes_that_cannot_be(store: MySQL, migrate: Migrate, wish: dict[str, Any], words: str) -> None:
+    assert words in failed(migrate(**wish))
     assert tables(store) == []

@@ -23,7 +23,10 @@ def load(path: str) -> Any:
 @pytest.mark.parametrize("role", ROLES)
 def test_the_specification_has_the_defaults(role: str) -> None:
     """Every variable of defaults/ is specified with that default, and every other one has none."""
-    options = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    options: dict[str, Any] = {}
+    for entry in load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"].values():
+        assert all(options.get(name, option) == option for name, option in entry["options"].items())
+        options.update(entry["options"])
     defaults = load(f"roles/{role}/defaults/main.yml")
     assert set(defaults) <= set(options)
     for name, option in options.items():

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Look at a store, and do to it what people and accidents do, as root through the socket on the host.
+
+usage: database.py HOME checksums                    the checksum of every table, as JSON
+       database.py HOME sql STATEMENT...             run statements, print the rows of the last as JSON
+       database.py HOME metrics RUN_ID NUMBER        add NUMBER metrics to a run
+       database.py HOME sever USER REVISION          kill USER's sessions once the store is past REVISION
+       database.py HOME login                        log in as MLflow's user, print the error's number or 0
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import pymysql
+
+DATABASE = "mlflow"
+
+
+def connect(home: str) -> Any:
+    with open(f"{home}/secrets/root_password", "rb") as file:
+        password = file.read().rstrip(b"\n")
+    return pymysql.connect(
+        unix_socket=f"{home}/run/mysqld.sock",
+        user="root",
+        password=password,
+        database=DATABASE,
+        autocommit=True,
+    )
+
+
+def sql(connection: Any, statement: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def checksums(connection: Any) -> dict[str, Any]:
+    tables = [name for (name,) in sql(connection, "SHOW TABLES")]
+    return dict(sql(connection, "CHECKSUM TABLE " + ", ".join(f"`{name}`" for name in tables)))
+
+
+def add_metrics(connection: Any, run_id: str, number: int) -> None:
+    sql(connection, f"SET SESSION cte_max_recursion_depth = {number + 1}")
+    sql(
+        connection,
+        "INSERT INTO metrics (`key`, value, timestamp, run_uuid, step, is_nan)"
+        f" WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < {number})"
+        f" SELECT CONCAT('many', i % 20), i / 3, 1700000000000 + i, '{run_id}', i, 0 FROM n",
+    )
+
+
+def sever(home: str, connection: Any, user: str, revision: str) -> None:
+    """Wait for a migration past `revision`, then cut its session off."""
+    passed = False
+    while True:
+        try:
+            (now,) = sql(connection, "SELECT version_num FROM alembic_version")[0]
+            passed = passed or now == revision
+            sessions = sql(connection, f"SELECT id FROM information_schema.processlist WHERE user = '{user}' AND"
+                           " info LIKE 'ALTER%'") if passed else []  # fmt: skip
+            for (session,) in sessions:
+                sql(connection, f"KILL {session}")
+                return
+        except (pymysql.err.MySQLError, IndexError):
+            connection = connect(home)
+        time.sleep(0.001)
+
+
+def login(home: str) -> int:
+    with open(f"{home}/secrets/container/mysql_password", "rb") as file:
+        password = file.read().rstrip(b"\n")
+    try:
+        pymysql.connect(host="127.0.0.1", user="mlflowusr", password=password, database=DATABASE).close()
+    except pymysql.err.MySQLError as error:
+        return int(error.args[0])
+    return 0
+
+
+def main() -> None:
+    home, action, *rest = sys.argv[1:]
+    connection = connect(home)
+    if action == "checksums":
+        print(json.dumps(checksums(connection), sort_keys=True))
+    elif action == "sql":
+        for statement in rest:
+            rows = sql(connection, statement)
+        print(json.dumps(rows, default=str))
+    elif action == "metrics":
+        add_metrics(connection, rest[0], int(rest[1]))
+    elif action == "sever":
+        sever(home, connection, rest[0], rest[1])
+    elif action == "login":
+        print(login(home))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a playbook and kill it, on the controller and on the host, some time after it prints a text.
+
+usage: killed.py HOST_CONTAINER TEXT SECONDS PLAYBOOK...
+
+The exit status is 0 if it was killed, 1 if it ended before.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+
+def main() -> int:
+    container, text, seconds, *playbook = sys.argv[1:]
+    command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], *playbook]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(line, end="")
+        if text in line:
+            time.sleep(float(seconds))
+            os.killpg(process.pid, signal.SIGKILL)
+            # What a task leaves running on a host: the module, and the migrations that it started.
+            subprocess.run(["docker", "exec", container, "pkill", "-KILL", "python3"], check=False)
+            process.wait()
+            return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

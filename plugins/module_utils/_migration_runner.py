@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs MLflow's migrations inside MLflow's own virtual environment. Private to this collection.
+
+`mlflow_schema` hands the source of this file to the environment's interpreter, so it imports nothing of Ansible.
+The order comes as a line of JSON through standard input, since arguments are for everyone to read. Each revision that
+is reached is one line of JSON on standard output, and a line of input lets the next one begin.
+
+Alembic is driven without MLflow's env.py: that of the auth app imports the whole web server, and connects in a
+second session that waits for the first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import os
+import re
+import signal
+import sys
+import time
+from typing import Any, Callable, Iterable
+
+DIRECTORIES = {"tracking": "store/db_migrations", "auth": "server/auth/db/migrations"}
+VERSION_TABLES = {"tracking": "alembic_version", "auth": "alembic_version_auth"}
+READING = ("SELECT", "SHOW", "DESCRIBE", "DESC", "SET", "COMMIT", "ROLLBACK", "DO")
+WRITING_ROWS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+
+def normalise(statement: str) -> str:
+    """A statement on one line, its parameters without their names and number."""
+    text = re.sub(r"%\(\w+\)s", "?", " ".join(statement.split())).rstrip(";")
+    return re.sub(r" IN \(\?(?:, \?)*\)", " IN (?)", text)
+
+
+def first_word(statement: str) -> str:
+    return statement.split(None, 1)[0].upper()
+
+
+def version_statement(statement: str) -> bool:
+    """Whether a statement records which revision was reached."""
+    return re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM) alembic_version", statement) is not None
+
+
+def open_engine(order: dict[str, Any]) -> Any:
+    """An engine for the login in `order`."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.engine import URL
+    from sqlalchemy.pool import NullPool
+
+    arguments: dict[str, Any] = {"init_command": f"SET SESSION lock_wait_timeout = {order['lock_timeout']:d}"}
+    if order.get("unix_socket"):
+        arguments["unix_socket"] = order["unix_socket"]
+    elif order.get("ssl"):
+        arguments["ssl"] = order["ssl"]
+    # PyMySQL sends a password in Latin-1 where MySQL hashed its UTF-8 form, hence the round trip.
+    password = order["password"].encode("utf-8").decode("latin-1")
+    url = URL.create(
+        "mysql+pymysql", order["user"], password, order["host"], order["port"], order["database"]
+    )
+    return create_engine(url, connect_args=arguments, poolclass=NullPool)
+
+
+def listen(engine: Any, change: Callable[[str, Any, bool], tuple[str, Any]]) -> Callable[[], None]:
+    """Let `change` rewrite each statement and its parameters; returns what ends that."""
+    from sqlalchemy import event
+
+    def before(
+        conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> tuple[str, Any]:
+        return change(statement, parameters, many)
+
+    def after(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if statement == "DO 0":
+            # Callers compare the number of rows with the number of parameters.
+            cursor.rowcount = len(getattr(context, "compiled_parameters", None) or [()])
+
+    event.listen(engine, "before_cursor_execute", before, retval=True)
+    event.listen(engine, "after_cursor_execute", after)
+
+    def end() -> None:
+        event.remove(engine, "before_cursor_execute", before)
+        event.remove(engine, "after_cursor_execute", after)
+
+    return end
+
+
+def distinct_names(statement: str) -> str:
+    """MLflow's auth app gives two foreign keys one name, which MySQL refuses (error 1826)."""
+    if re.match(r"\s*CREATE TABLE registered_model_permissions\b", statement):
+        return statement.replace(
+            "CONSTRAINT fk_user_id ", "CONSTRAINT fk_registered_model_permissions_user_id "
+        )
+    return statement
+
+
+def skip_done(
+    revision: str, done: Iterable[str], written: Iterable[str], known: Iterable[str]
+) -> Callable[..., Any]:
+    """What leaves out the statements that an interrupted migration has done.
+
+    `done` are its schema statements that were done, `written` the templates of the statements whose rows those
+    committed, `known` all of its schema statements: one that is none of them ends the run before it is executed.
+    """
+    left, rows, every = list(done), set(written), set(known)
+
+    def change(statement: str, parameters: Any, many: bool) -> tuple[str, Any]:
+        text = normalise(statement)
+        if first_word(text) in READING or version_statement(text):
+            return statement, parameters
+        if first_word(text) in WRITING_ROWS:
+            return ("DO 0", [()] if many else ()) if text in rows else (statement, parameters)
+        if text in left:
+            left.remove(text)
+            return "DO 0", ()
+        if text not in every:
+            raise RuntimeError(f"the migration {revision} wants a statement that is not its own: {text}")
+        return statement, parameters
+
+    return change
+
+
+def accept_own_columns() -> None:
+    """Let the migration 75868b020152 accept a column as it is at that migration's own end.
+
+    It compares the columns that it finds with what it makes first, and one of them it changes later. That they are
+    its own was found out before, from the catalogue.
+    """
+    import mlflow.store.db.trace_analytics_schema_75868b020152 as columns
+
+    columns._validate_existing_column = lambda *_arguments: None
+
+
+class Migrations:
+    """The migrations of the MLflow of this interpreter, for one of its apps."""
+
+    def __init__(self, app: str) -> None:
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+
+        found = importlib.util.find_spec("mlflow")
+        if found is None or not found.submodule_search_locations:
+            raise SystemExit("there is no MLflow in this environment")
+        self.app = app
+        directory = os.path.join(next(iter(found.submodule_search_locations)), DIRECTORIES[app])
+        self.config = Config()
+        self.config.set_main_option("script_location", directory.replace("%", "%%"))
+        self.script = ScriptDirectory.from_config(self.config)
+
+    def revisions(self) -> list[Any]:
+        """Alembic's scripts, oldest first."""
+        return list(self.script.walk_revisions())[::-1]
+
+    def make_initial(self, engine: Any) -> None:
+        """Make the tables that come before the first revision."""
+        if self.app == "tracking":
+            from mlflow.store.tracking.dbmodels.initial_models import Base
+
+            Base.metadata.create_all(engine)
+
+    def upgrade(self, engine: Any, revision: str) -> None:
+        """Go up to `revision`."""
+        from alembic.runtime.environment import EnvironmentContext
+
+        def steps(current: Any, context: Any) -> Any:
+            return self.script._upgrade_revs(revision, current)
+
+        end = None
+        if self.app == "auth":
+            end = listen(engine, lambda statement, parameters, many: (distinct_names(statement), parameters))
+        try:
+            with EnvironmentContext(
+                self.config, self.script, fn=steps, destination_rev=revision
+            ) as environment:
+                with engine.begin() as connection:
+                    environment.configure(
+                        connection=connection, version_table=VERSION_TABLES[self.app], render_as_batch=True
+                    )
+                    with environment.begin_transaction():
+                        environment.run_migrations()
+        finally:
+            if end:
+                end()
+
+
+def main() -> None:
+    # When the module is killed, its lock is gone: PR_SET_PDEATHSIG (1) ends the migrations with it.
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    order = json.loads(sys.stdin.readline())
+    engine = open_engine(order)
+    if (order.get("finish") or {}).get("revision") == "75868b020152":
+        accept_own_columns()
+    migrations = Migrations(order["app"])
+    if order.get("initial"):
+        migrations.make_initial(engine)
+    for number, revision in enumerate(order["revisions"]):
+        if number and not sys.stdin.readline():
+            raise SystemExit("stopped before revision " + revision)
+        started = time.monotonic()
+        finish = order.get("finish") or {}
+        end = None
+        if finish.get("revision") == revision:
+            end = listen(engine, skip_done(revision, finish["done"], finish["written"], finish["known"]))
+        migrations.upgrade(engine, revision)
+        if end:
+            end()
+        reached = {"revision": revision, "seconds": round(time.monotonic() - started, 3)}
+        sys.stdout.write(json.dumps(reached) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,542 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A gate that keeps writers out of a database while its schema changes."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mlflow_schema_gate
+short_description: Keep writers out of a database while its schema changes
+version_added: 0.1.0
+description:
+  - Closes a database for all accounts that may write to it, by locking them, and opens it again.
+  - An account may write if it has any right on the database beyond reading, be it global, on the database, on a table
+    or a column of it, to run a routine of it, or through a role or another account that it may act as.
+  - What is locked is in a record on the host before the first account is. However a run ends, the next one finishes
+    it, and V(open) unlocks those accounts and no others.
+  - Two at a time cannot race. The second waits for the first, up to O(timeout).
+author:
+  - The mlflow_ops.backend_store authors (@mlflow-ops)
+extends_documentation_fragment:
+  - mlflow_ops.backend_store.login
+  - mlflow_ops.backend_store.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Sessions that would make the module fail make it fail in check mode too.
+  diff_mode:
+    support: full
+    details: Shows which accounts the gate keeps out before and after.
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  database:
+    description: Name of the database.
+    type: str
+    default: mlflow
+  state:
+    description:
+      - V(closed) locks the accounts that may write to the database. The accounts need not have sessions then, or those
+        end. See O(disconnect).
+      - V(open) unlocks the accounts that O(path) names, and removes that file. Without it nothing is done.
+    type: str
+    choices: [closed, open]
+    required: true
+  path:
+    description:
+      - A file on the host that records which accounts were locked, for root only.
+      - Accounts that somebody else locked are not in it. They stay locked.
+    type: path
+    required: true
+  disconnect:
+    description:
+      - Whether sessions of accounts that may write are ended.
+      - With V(false) the module fails while there are any, and says whose they are. No account is locked then.
+    type: bool
+    default: false
+  keep:
+    description:
+      - Names of users that stay able to log in, such as the one that changes the schema.
+      - O(login_user) and the server's own accounts always stay.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds to wait for sessions to end, and for another run of this module.
+    type: int
+    default: 30
+  owner:
+    description:
+      - Name of the run that this task belongs to. With it nothing is done unless O(owner_file) names this run, so that
+        of two runs on one database the one that began first stops when the other has taken over.
+    type: str
+  owner_file:
+    description: File on the host with the name of the run that works on the database.
+    type: path
+notes:
+  - Sessions are matched by the name of their user. A session of C(name@one-host) counts if C(name@another-host) may
+    write.
+  - The server's own event scheduler is not stopped. MLflow has no events.
+seealso:
+  - module: mlflow_ops.backend_store.mlflow_schema_dump
+  - module: mlflow_ops.backend_store.mlflow_schema
+"""
+
+EXAMPLES = r"""
+- name: Keep MLflow out
+  mlflow_ops.backend_store.mlflow_schema_gate:
+    login_password_files: [/srv/mlflow-mysql/secrets/root_password]
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+    database: mlflow
+    path: /srv/mlflow-mysql/upgrade/gate.json
+    keep: [mlflow_migrator]
+    disconnect: true
+    state: closed
+
+- name: Let MLflow in again
+  mlflow_ops.backend_store.mlflow_schema_gate:
+    login_password_files: [/srv/mlflow-mysql/secrets/root_password]
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+    database: mlflow
+    path: /srv/mlflow-mysql/upgrade/gate.json
+    state: open
+"""
+
+RETURN = r"""
+accounts:
+  description: With V(closed) the accounts that the gate keeps out, with V(open) those that it let in again.
+  returned: success
+  type: list
+  elements: str
+  sample: [mlflowusr@%]
+disconnected:
+  description: The sessions that were ended, in check mode those that would be.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the user.
+      type: str
+      sample: mlflowusr
+    host:
+      description: Where the session came from.
+      type: str
+      sample: 172.17.0.1:52814
+    id:
+      description: The number of the session.
+      type: int
+      sample: 42
+    seconds:
+      description: For how long the session had been idle or busy.
+      type: int
+      sample: 7
+    program:
+      description: The client program or library.
+      type: str
+      sample: pymysql
+"""
+
+import hashlib
+import json
+import os
+import time
+from typing import Any, Iterable, Mapping
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _owner
+
+FORMAT = 1
+SYSTEM = ("mysql.infoschema", "mysql.session", "mysql.sys")
+# What mysql.user and mysql.db call rights that only read.
+READING = ("Select_priv", "Show_view_priv")
+# Columns of mysql.user that say nothing about a database's content.
+NOT_ABOUT_DATA = (
+    *("Show_db_priv", "Process_priv", "Repl_client_priv", "Repl_slave_priv", "Reload_priv", "Shutdown_priv"),
+    *("File_priv", "Create_user_priv", "Create_role_priv", "Drop_role_priv", "Create_tablespace_priv"),
+)
+# A session that logs in while its account is locked shows up within this time, seconds.
+LOGGING_IN = 1.0
+PAUSE = 0.05
+SHOWN = 10  # sessions in a message
+ER_CANNOT_USER = 1396
+ER_NO_SUCH_THREAD = 1094
+
+
+class GateProblem(Exception):
+    """The gate cannot be closed or opened. The message names the remedy."""
+
+
+def label(account: tuple[str, str]) -> str:
+    return "{}@{}".format(*account)
+
+
+class Record:
+    """The file that says what is locked. It is there from before the first lock until after the last unlock."""
+
+    def __init__(self, path: str, database: str) -> None:
+        self.path = path
+        self.database = database
+
+    def read(self) -> list[tuple[str, str]] | None:
+        """Return the accounts, or ``None`` if the gate is open. Raises GateProblem."""
+        try:
+            with open(self.path, encoding="utf-8") as stream:
+                content = json.load(stream)
+            if content["format"] != FORMAT:
+                raise ValueError
+            database = content["database"]
+            accounts = [(str(user), str(host)) for user, host in content["accounts"]]
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise GateProblem(
+                f"the record {self.path} cannot be read: {error.strerror}. Run as root, or choose another path"
+            ) from None
+        except (ValueError, TypeError, KeyError):
+            raise GateProblem(
+                f"{self.path} is not a record of this module; nothing was changed. Choose another path, or unlock "
+                "MLflow's accounts with ALTER USER ... ACCOUNT UNLOCK and remove the file"
+            ) from None
+        if database != self.database:
+            raise GateProblem(
+                f"{self.path} is the record of the database {database}, not of {self.database}; nothing was changed. "
+                "Give each database a path of its own"
+            )
+        return accounts
+
+    def write(self, accounts: Iterable[tuple[str, str]]) -> None:
+        """Put the record in its place, also if the power fails at once. Raises GateProblem."""
+        content = {"format": FORMAT, "database": self.database, "accounts": sorted(accounts)}
+        temporary = self.path + ".new"
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                os.fchmod(stream.fileno(), 0o600)
+                json.dump(content, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.rename(temporary, self.path)
+            self._sync()
+        except OSError as error:
+            raise GateProblem(
+                f"the record {self.path} cannot be written: {error.strerror}; no account was locked. Make its "
+                "directory, run as root and on a file system that is not full, or choose another path"
+            ) from None
+
+    def remove(self) -> None:
+        try:
+            os.unlink(self.path)
+            self._sync()
+        except OSError as error:
+            raise GateProblem(
+                f"the gate is open, but its record {self.path} cannot be removed: {error.strerror}. Remove it as root"
+            ) from None
+
+    def _sync(self) -> None:
+        directory = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+class Server:
+    """The server, through the administrator's connection, as far as a gate is concerned."""
+
+    def __init__(self, connection: Any, database: str, keep: Iterable[str]) -> None:
+        self.connection = connection
+        self.database = database
+        (login,) = self.rows("SELECT CURRENT_USER()")[0]
+        self.keep = {*keep, *SYSTEM, str(login).rpartition("@")[0]}
+
+    def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, arguments or None)
+            return [
+                tuple(
+                    value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in row
+                )
+                for row in cursor.fetchall()
+            ]
+
+    def lock(self, timeout: int) -> None:
+        """Take the lock of this gate until the connection ends. Raises GateProblem."""
+        name = "mlflow_schema_gate." + hashlib.sha256(self.database.encode()).hexdigest()[:32]
+        if self.rows("SELECT GET_LOCK(%s, %s)", name, timeout)[0][0] != 1:
+            raise GateProblem(
+                f"another run has been closing or opening the gate of {self.database} for more than {timeout} s: "
+                "wait for it to end, or raise timeout"
+            )
+
+    def _columns(self, table: str, without: Iterable[str] = ()) -> str:
+        """Return the condition that any right which a table of grants has a column for is given."""
+        names = [
+            name
+            for (name,) in self.rows(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = 'mysql'"
+                " AND table_name = %s AND column_name LIKE '%%\\_priv' ORDER BY ordinal_position",
+                table,
+            )
+            if name not in {*READING, *without}
+        ]
+        return "'Y' IN ({})".format(", ".join(f"`{name}`" for name in names))
+
+    def writers(self) -> dict[tuple[str, str], bool]:
+        """Return the accounts that may write to the database, and whether each is locked."""
+        found: set[tuple[Any, ...]] = set()
+        found.update(
+            self.rows(f"SELECT user, host FROM mysql.user WHERE {self._columns('user', NOT_ABOUT_DATA)}")
+        )
+        # The name of a database is a pattern there.
+        rights = self._columns("db").replace("%", "%%")
+        found.update(
+            self.rows(f"SELECT user, host FROM mysql.db WHERE %s LIKE db AND {rights}", self.database)
+        )
+        for table, column in (("tables_priv", "table_priv"), ("columns_priv", "column_priv")):
+            found.update(
+                self.rows(
+                    f"SELECT user, host FROM mysql.{table} WHERE db = %s AND {column} NOT IN"
+                    " ('', 'Select', 'Show view', 'Select,Show view')",
+                    self.database,
+                )
+            )
+        found.update(
+            self.rows(
+                "SELECT user, host FROM mysql.procs_priv WHERE db = %s AND proc_priv <> ''", self.database
+            )
+        )
+        # From a role to those who have it, and from an account to those who may act as it.
+        edges = self.rows(
+            "SELECT from_user, from_host, to_user, to_host FROM mysql.role_edges"
+            " UNION SELECT proxied_user, proxied_host, user, host FROM mysql.proxies_priv WHERE proxied_user <> ''"
+        )
+        mandatory = self.rows("SELECT @@GLOBAL.mandatory_roles")[0][0]
+        accounts = self.rows("SELECT user, host, account_locked = 'Y' FROM mysql.user")
+        if mandatory:
+            # Everybody has these roles.
+            names = [part.strip().replace("`", "").replace("'", "") for part in str(mandatory).split(",")]
+            roles = [(name.partition("@")[0], name.partition("@")[2] or "%") for name in names]
+            edges += [(*role, user, host) for role in roles for user, host, dummy in accounts]
+        while True:
+            reached = {(row[2], row[3]) for row in edges if (row[0], row[1]) in found} - found
+            if not reached:
+                break
+            found |= reached
+        return {
+            (user, host): bool(locked)
+            for user, host, locked in accounts
+            if (user, host) in found and user not in self.keep
+        }
+
+    def sessions(self, accounts: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+        """Return the sessions of these accounts' users."""
+        users = {user for user, dummy in accounts}
+        rows = self.rows(
+            "SELECT p.id, p.user, p.host, p.time, (SELECT GROUP_CONCAT(attr_value ORDER BY attr_name DESC"
+            " SEPARATOR ' of ') FROM performance_schema.session_connect_attrs a"
+            " WHERE a.processlist_id = p.id AND attr_name IN ('program_name', '_client_name'))"
+            " FROM information_schema.processlist p WHERE p.id <> CONNECTION_ID() ORDER BY p.id"
+        )
+        return [
+            {
+                "id": number,
+                "user": user,
+                "host": host,
+                "seconds": int(seconds or 0),
+                "program": program or "unknown",
+            }
+            for number, user, host, seconds, program in rows
+            if user in users
+        ]
+
+    def settle(self) -> None:
+        """Wait for those who were logging in when an account was locked: they are in now, or refused."""
+        deadline = time.monotonic() + LOGGING_IN
+        while time.monotonic() < deadline and self.rows(
+            "SELECT 1 FROM information_schema.processlist WHERE user = 'unauthenticated user'"
+        ):
+            time.sleep(PAUSE)
+
+    def set_lock(self, account: tuple[str, str], lock: bool) -> None:
+        """Lock or unlock an account. One that was dropped meanwhile is fine."""
+        action = "LOCK" if lock else "UNLOCK"
+        try:
+            self.rows(f"ALTER USER %s@%s ACCOUNT {action}", *account)
+        except Exception as error:
+            gone = not self.rows("SELECT 1 FROM mysql.user WHERE user = %s AND host = %s", *account)
+            if error.args[:1] == (ER_CANNOT_USER,) and gone:
+                return
+            raise
+
+    def kill(self, number: int) -> None:
+        try:
+            self.rows("KILL %s", number)
+        except Exception as error:
+            if error.args[:1] != (ER_NO_SUCH_THREAD,):
+                raise
+
+
+def describe(sessions: list[dict[str, Any]]) -> str:
+    shown = [
+        "{user}@{host} (id {id}, {seconds} s, {program})".format(**session) for session in sessions[:SHOWN]
+    ]
+    more = len(sessions) - SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def connected(database: str, sessions: list[dict[str, Any]]) -> GateProblem:
+    return GateProblem(
+        f"users that may write to {database} are connected ({len(sessions)}); no account was locked: "
+        f"{describe(sessions)}. Stop what they belong to: stop MLflow, or set mlflow_schema_disconnect: true"
+    )
+
+
+def disconnect(server: Server, timeout: int) -> list[dict[str, Any]]:
+    """End all sessions of writers and wait until they are gone. Raises GateProblem."""
+    ended: dict[int, dict[str, Any]] = {}
+    deadline = time.monotonic() + timeout
+    while True:
+        server.settle()
+        left = server.sessions(server.writers())
+        if not left:
+            return list(ended.values())
+        if time.monotonic() > deadline:
+            raise GateProblem(
+                f"the accounts are locked, but {len(left)} of their sessions did not end within {timeout} s: "
+                f"{describe(left)}. They undo what they did: wait and run this again, or raise timeout"
+            )
+        for session in left:
+            if session["id"] not in ended:
+                server.kill(session["id"])
+                ended[session["id"]] = session
+        time.sleep(PAUSE)
+
+
+def names(accounts: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted(label(account) for account in accounts)
+
+
+def close(server: Server, record: Record, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Bring the gate to the state ``closed`` and return the module's result."""
+    recorded = record.read()
+    writers = server.writers()
+    before = [account for account in recorded or () if writers.get(account, True)]
+    sessions = server.sessions(writers)
+    if sessions and not options["disconnect"]:
+        raise connected(server.database, sessions)
+    unlocked = [account for account, locked in writers.items() if not locked]
+    closed = {*(recorded or ()), *unlocked}
+    if not check:
+        if recorded is None or unlocked:
+            record.write(closed)
+        locked: list[tuple[str, str]] = []
+        while unlocked:
+            for account in unlocked:
+                server.set_lock(account, True)
+            locked += unlocked
+            # Somebody may have made an account, or have been given rights, in between.
+            unlocked = [account for account, is_locked in server.writers().items() if not is_locked]
+            if unlocked:
+                closed.update(unlocked)
+                record.write(closed)
+        if options["disconnect"]:
+            sessions = disconnect(server, options["timeout"])
+        elif locked:
+            server.settle()
+            sessions = server.sessions(server.writers())
+            if sessions:
+                for account in locked:
+                    server.set_lock(account, False)
+                if recorded is None:
+                    record.remove()
+                else:
+                    record.write(recorded)
+                raise connected(server.database, sessions)
+        unlocked = locked
+    return {
+        "changed": recorded is None or bool(unlocked) or bool(sessions),
+        "accounts": names(closed),
+        "disconnected": sessions,
+        "diff": {"before": {"kept_out": names(before)}, "after": {"kept_out": names(closed)}},
+    }
+
+
+def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
+    """Bring the gate to the state ``open`` and return the module's result."""
+    recorded = record.read()
+    if recorded is not None and not check:
+        for account in recorded:
+            server.set_lock(account, False)
+        record.remove()
+    return {
+        "changed": recorded is not None,
+        "accounts": names(recorded or ()),
+        "disconnected": [],
+        "diff": {"before": {"kept_out": names(recorded or ())}, "after": {"kept_out": []}},
+    }
+
+
+def run(module: AnsibleModule, login: _connection.Login) -> dict[str, Any]:
+    options = module.params
+    record = Record(options["path"], options["database"])
+    if options["state"] == "open" and record.read() is None:
+        # Also when there is no server any more.
+        return {"changed": False, "accounts": [], "disconnected": []}
+    connection = _connection.connect_administrator(login)
+    try:
+        server = Server(connection, options["database"], options["keep"])
+        server.lock(options["timeout"])
+        _owner.check_owner(options)
+        if options["state"] == "open":
+            return reopen(server, record, module.check_mode)
+        if not server.rows(
+            "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", server.database
+        ):
+            recorded = record.read()
+            # While a dump is restored there may be none: a gate that is closed stays so.
+            if recorded is None:
+                raise GateProblem(f"there is no database {server.database}: check database")
+        return close(server, record, options, module.check_mode)
+    finally:
+        connection.close()
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_connection.login_argument_spec(),
+            "database": {"type": "str", "default": "mlflow"},
+            "state": {"type": "str", "choices": ["closed", "open"], "required": True},
+            "path": {"type": "path", "required": True},
+            "disconnect": {"type": "bool", "default": False},
+            "keep": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "int", "default": 30},
+            "owner": {"type": "str"},
+            "owner_file": {"type": "path"},
+        },
+        required_together=[("owner", "owner_file")],
+        supports_check_mode=True,
+    )
+    try:
+        login = _connection.login_from_params(module.params)
+        for secret in login.secrets:
+            module.no_log_values.add(secret)
+        result = run(module, login)
+    except (_connection.ConnectionFailed, _owner.NotOwner, GateProblem) as error:
+        module.fail_json(msg=str(error))
+    except (
+        Exception
+    ) as error:  # a lost connection or a refused statement: pymysql's own classes may be missing
+        module.fail_json(
+            msg=f"MySQL: {type(error).__name__}: {error}. The record in path says what is locked: run this again"
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,484 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mlflow_schema_gate against a real server, with sessions that stand for MLflow's."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema_gate as gate_module
+from conftest import MySQL, Result, RunModule
+
+MODULE = "mlflow_schema_gate"
+DATABASE = "ml_flow`%1"
+PASSWORD = "canary-93b1'\"\\ %s é"
+LOCKED = 3118  # error number of a login as an account that is locked
+REMEDY = "stop MLflow, or set mlflow_schema_disconnect: true"
+
+Gate = Callable[..., Result]
+
+
+def quoted(name: str) -> str:
+    return "`" + name.replace("`", "``").replace("%", "%%") + "`"
+
+
+PATTERN = quoted(DATABASE.replace("_", "\\_").replace("%", "\\%"))
+
+
+def ok(result: Result, changed: bool) -> Result:
+    assert not result.failed, result["msg"]
+    assert result["changed"] is changed
+    return result
+
+
+def failed(result: Result) -> str:
+    assert result.failed, result.output
+    return str(result["msg"])
+
+
+def make(server: MySQL, name: str, *grants: str, host: str = "%") -> None:
+    server.execute("CREATE USER %s@%s IDENTIFIED BY %s", name, host, PASSWORD)
+    for grant in grants:
+        server.execute(f"GRANT {grant} TO %s@%s", name, host)
+
+
+def locked(server: MySQL) -> set[str]:
+    rows = server.execute(
+        "SELECT user, host FROM mysql.user WHERE account_locked = 'Y' AND user NOT LIKE %s", "mysql.%"
+    )
+    return {f"{user}@{host}" for user, host in rows}
+
+
+def alive(session: Any) -> bool:
+    try:
+        with session.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            return bool(cursor.fetchall() == ((1,),))
+    except pymysql.err.MySQLError:
+        return False
+
+
+def assert_refused(server: MySQL, name: str) -> None:
+    with pytest.raises(pymysql.err.OperationalError) as error:
+        server.login(name, PASSWORD)
+    assert error.value.args[0] == LOCKED
+
+
+@pytest.fixture
+def store(clean: MySQL) -> MySQL:
+    """A server with MLflow's database, the account that it works with, and one that changes the schema."""
+    clean.execute(f"CREATE DATABASE {quoted(DATABASE)}")
+    clean.execute(f"CREATE TABLE {quoted(DATABASE)}.runs (id INT PRIMARY KEY, name TEXT)")
+    make(clean, "runtime", f"SELECT, INSERT, UPDATE, DELETE ON {PATTERN}.*")
+    make(clean, "migrator", f"ALL ON {PATTERN}.*")
+    return clean
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    return tmp_path / "gate.json"
+
+
+@pytest.fixture
+def gate(mysql: MySQL, record: Path, run_module: RunModule) -> Gate:
+    def run(state: str, check: bool = False, **more: Any) -> Result:
+        options = {"database": DATABASE, "path": str(record), "keep": ["migrator"], "state": state, **more}
+        result = run_module(MODULE, {**mysql.options(), **options}, check=check)
+        assert mysql.root_password not in json.dumps(
+            {**result.values, "invocation": None}, ensure_ascii=False
+        )
+        assert "canary" not in result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def session(store: MySQL) -> Iterator[Any]:
+    """As MLflow has one in its pool."""
+    opened = store.login("runtime", PASSWORD)
+    yield opened
+    try:
+        opened.close()
+    except pymysql.err.MySQLError:
+        pass  # it was ended
+
+
+# Closing and opening
+
+
+def test_close_and_open(store: MySQL, gate: Gate, record: Path) -> None:
+    predicted = ok(gate("closed", check=True), changed=True)
+    assert locked(store) == set() and not record.exists()
+    result = ok(gate("closed"), changed=True)
+    assert result["accounts"] == predicted["accounts"] == ["runtime@%"]
+    assert result["disconnected"] == []
+    assert (
+        result["diff"]
+        == predicted["diff"]
+        == {"before": {"kept_out": []}, "after": {"kept_out": ["runtime@%"]}}
+    )
+    assert locked(store) == {"runtime@%"}
+    assert_refused(store, "runtime")
+    store.login("migrator", PASSWORD).close()
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert json.loads(record.read_text())["accounts"] == [["runtime", "%"]]
+
+    for check in (True, False):
+        again = ok(gate("closed", check=check), changed=False)
+        assert again["accounts"] == ["runtime@%"]
+        assert again["diff"]["before"] == again["diff"]["after"] == {"kept_out": ["runtime@%"]}
+
+    predicted = ok(gate("open", check=True), changed=True)
+    assert locked(store) == {"runtime@%"} and record.exists()
+    result = ok(gate("open"), changed=True)
+    assert predicted["accounts"] == result["accounts"] == ["runtime@%"]
+    assert result["diff"] == {"before": {"kept_out": ["runtime@%"]}, "after": {"kept_out": []}}
+    assert locked(store) == set()
+    assert list(record.parent.iterdir()) == []
+    store.login("runtime", PASSWORD).close()
+    for check in (True, False):
+        assert ok(gate("open", check=check), changed=False)["accounts"] == []
+
+
+def test_who_may_write(store: MySQL, gate: Gate) -> None:
+    writes = {
+        "global": ("INSERT ON *.*",),
+        "super": ("SUPER ON *.*",),
+        "wildcard": ("DELETE ON `ml%%`.*",),
+        "alters": (f"ALTER ON {PATTERN}.*",),
+        "of_table": (f"UPDATE ON {quoted(DATABASE)}.runs",),
+        "of_column": (f"UPDATE (name) ON {quoted(DATABASE)}.runs",),
+    }
+    reads = {
+        "nothing": (),
+        "reader": (f"SELECT, SHOW VIEW ON {PATTERN}.*",),
+        "table_reader": (f"SELECT ON {quoted(DATABASE)}.runs",),
+        "column_reader": (f"SELECT (name) ON {quoted(DATABASE)}.runs",),
+        "exporter": ("SELECT, PROCESS, REPLICATION CLIENT ON *.*",),
+        "elsewhere": ("ALL ON `mlxflow`.*",),
+    }
+    for name, grants in {**writes, **reads}.items():
+        make(store, name, *grants)
+    store.execute("CREATE ROLE inner_role, outer_role, reading_role")
+    store.execute(f"GRANT INSERT ON {PATTERN}.* TO inner_role")
+    store.execute(f"GRANT SELECT ON {PATTERN}.* TO reading_role")
+    store.execute("GRANT inner_role TO outer_role")
+    make(store, "by_role", "outer_role")
+    make(store, "by_reading_role", "reading_role")
+    make(store, "by_proxy")
+    store.execute("GRANT PROXY ON by_role TO by_proxy")
+    store.execute(f"CREATE PROCEDURE {quoted(DATABASE)}.change_it() DELETE FROM runs")
+    make(store, "of_routine", f"EXECUTE ON PROCEDURE {quoted(DATABASE)}.change_it")
+    make(store, "quoted'`\\", f"INSERT ON {PATTERN}.*", host="10.1.2.3")
+    roles = {"inner_role@%", "outer_role@%", "reading_role@%"}  # nobody logs in as one
+    expected = {f"{name}@%" for name in (*writes, "runtime", "by_role", "by_proxy", "of_routine")}
+    expected.add("quoted'`\\@10.1.2.3")
+    result = ok(gate("closed"), changed=True)
+    assert set(result["accounts"]) == expected
+    assert locked(store) == expected | roles
+    ok(gate("open"), changed=True)
+    assert locked(store) == roles
+
+
+def test_mandatory_role(store: MySQL, gate: Gate) -> None:
+    """Everybody has it without a grant."""
+    make(store, "nobody")
+    store.execute("CREATE ROLE everybody")
+    store.execute(f"GRANT INSERT ON {PATTERN}.* TO everybody")
+    store.execute("SET GLOBAL mandatory_roles = %s", "`everybody`@`%`")
+    try:
+        assert ok(gate("closed"), changed=True)["accounts"] == ["nobody@%", "runtime@%"]
+        ok(gate("open"), changed=True)
+    finally:
+        store.execute("SET GLOBAL mandatory_roles = ''")
+
+
+def test_locked_by_somebody_else(store: MySQL, gate: Gate) -> None:
+    make(store, "banned", f"INSERT ON {PATTERN}.*")
+    store.execute("ALTER USER banned ACCOUNT LOCK")
+    assert ok(gate("closed"), changed=True)["accounts"] == ["runtime@%"]
+    assert locked(store) == {"banned@%", "runtime@%"}
+    assert ok(gate("open"), changed=True)["accounts"] == ["runtime@%"]
+    assert locked(store) == {"banned@%"}
+
+
+def test_nobody_to_lock(store: MySQL, gate: Gate, record: Path) -> None:
+    """The gate is closed all the same, and says so."""
+    store.execute("DROP USER runtime")
+    assert ok(gate("closed"), changed=True)["accounts"] == []
+    assert record.exists()
+    ok(gate("closed"), changed=False)
+    ok(gate("open"), changed=True)
+    assert not record.exists()
+
+
+def test_dropped_while_closed(store: MySQL, gate: Gate, record: Path) -> None:
+    make(store, "another", f"INSERT ON {PATTERN}.*")
+    ok(gate("closed"), changed=True)
+    store.execute("DROP USER runtime")
+    ok(gate("closed"), changed=False)
+    ok(gate("open"), changed=True)
+    assert locked(store) == set() and not record.exists()
+    store.login("another", PASSWORD).close()
+
+
+def test_opened_by_hand_or_new_while_closed(store: MySQL, gate: Gate, record: Path) -> None:
+    ok(gate("closed"), changed=True)
+    store.execute("ALTER USER runtime ACCOUNT UNLOCK")
+    make(store, "late", f"INSERT ON {PATTERN}.*")
+    result = ok(gate("closed"), changed=True)
+    assert result["diff"]["before"] == {"kept_out": []}
+    assert locked(store) == {"runtime@%", "late@%"} == set(result["accounts"])
+    assert sorted(json.loads(record.read_text())["accounts"]) == [["late", "%"], ["runtime", "%"]]
+    ok(gate("open"), changed=True)
+    assert locked(store) == set()
+
+
+def test_interrupted_while_closing(
+    store: MySQL, gate: Gate, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a kill between two locks leaves: a record of both, and one that is not locked."""
+    make(store, "another", f"INSERT ON {PATTERN}.*")
+    looked: list[list[Any]] = []
+
+    def lock_one(server: Any, account: tuple[str, str], lock: bool) -> None:
+        looked.append(json.loads(record.read_text())["accounts"])
+        if len(looked) == 2:
+            raise KeyboardInterrupt
+        server.rows("ALTER USER %s@%s ACCOUNT LOCK", *account)
+
+    monkeypatch.setattr(gate_module.Server, "set_lock", lock_one)
+    with pytest.raises(KeyboardInterrupt):
+        close_here(store, record)
+    assert looked[0] == [["another", "%"], ["runtime", "%"]]  # before any was locked
+    assert len(locked(store)) == 1
+    result = ok(gate("closed"), changed=True)
+    assert result["accounts"] == ["another@%", "runtime@%"]
+    assert locked(store) == {"another@%", "runtime@%"}
+    # The same for opening: one is unlocked, the record is still there.
+    store.execute("ALTER USER another ACCOUNT UNLOCK")
+    ok(gate("open"), changed=True)
+    assert locked(store) == set() and not record.exists()
+
+
+# Sessions
+
+
+@pytest.mark.usefixtures("session")
+def test_connected(store: MySQL, gate: Gate, record: Path) -> None:
+    (number,) = store.execute("SELECT id FROM information_schema.processlist WHERE user = 'runtime'")[0]
+    for check in (True, False):
+        message = failed(gate("closed", check=check))
+        assert f"users that may write to {DATABASE} are connected (1)" in message
+        assert "no account was locked" in message
+        assert "runtime@" in message and f"(id {number}, " in message and " s, pymysql)" in message
+        assert REMEDY in message
+        assert locked(store) == set()
+        assert not record.exists()
+
+
+def test_disconnect(store: MySQL, gate: Gate, session: Any) -> None:
+    others = [store.login("migrator", PASSWORD), store.root()]
+    try:
+        predicted = ok(gate("closed", check=True, disconnect=True), changed=True)
+        assert alive(session) and locked(store) == set()
+        result = ok(gate("closed", disconnect=True), changed=True)
+        assert not alive(session)
+        assert all(alive(other) for other in others)
+        assert locked(store) == {"runtime@%"}
+        (ended,) = result["disconnected"]
+        assert (ended["user"], ended["program"]) == ("runtime", "pymysql")
+        assert set(ended) == {"user", "host", "id", "seconds", "program"}
+        assert [one["id"] for one in predicted["disconnected"]] == [ended["id"]]
+        assert ok(gate("closed", disconnect=True), changed=False)["disconnected"] == []
+    finally:
+        for other in others:
+            other.close()
+
+
+def test_session_that_outlives_its_account(store: MySQL, gate: Gate, session: Any) -> None:
+    """A lock alone ends no session. One is looked for also if the record says that all is closed."""
+    store.execute("ALTER USER runtime ACCOUNT LOCK")
+    assert REMEDY in failed(gate("closed"))
+    assert alive(session)
+    result = ok(gate("closed", disconnect=True), changed=True)
+    assert [one["user"] for one in result["disconnected"]] == ["runtime"]
+    assert not alive(session)
+    assert result["accounts"] == []
+    ok(gate("open"), changed=True)
+    assert locked(store) == {"runtime@%"}
+
+
+def close_here(server: MySQL, record: Path, **more: Any) -> dict[str, Any]:
+    """Close the gate in this process, where its parts can be replaced."""
+    connection = server.root()
+    try:
+        about = gate_module.Server(connection, DATABASE, ["migrator"])
+        options = {"disconnect": False, "timeout": 1, **more}
+        return gate_module.close(about, gate_module.Record(str(record), DATABASE), options, False)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("disconnect", [False, True])
+def test_slips_in(store: MySQL, record: Path, monkeypatch: pytest.MonkeyPatch, disconnect: bool) -> None:
+    """Somebody logs in after the look at the sessions, and before the lock."""
+    opened: list[Any] = []
+    lock = gate_module.Server.set_lock
+
+    def slow_lock(server: Any, account: tuple[str, str], wanted: bool) -> None:
+        if wanted:
+            opened.append(store.login("runtime", PASSWORD))
+        lock(server, account, wanted)
+
+    monkeypatch.setattr(gate_module.Server, "set_lock", slow_lock)
+    if disconnect:
+        assert [one["user"] for one in close_here(store, record, disconnect=True)["disconnected"]] == [
+            "runtime"
+        ]
+        assert locked(store) == {"runtime@%"} and record.exists()
+        assert not alive(opened[0])
+    else:
+        with pytest.raises(gate_module.GateProblem) as error:
+            close_here(store, record)
+        assert REMEDY in str(error.value)
+        assert locked(store) == set() and not record.exists()
+        assert alive(opened[0])
+        opened[0].close()
+
+
+@pytest.mark.usefixtures("session")
+def test_sessions_that_do_not_end(
+    store: MySQL, record: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_module.Server, "kill", lambda server, number: None)
+    with pytest.raises(gate_module.GateProblem) as error:
+        close_here(store, record, disconnect=True)
+    assert "1 of their sessions did not end within 1 s: runtime@" in str(error.value)
+    assert "wait and run this again, or raise timeout" in str(error.value)
+    assert locked(store) == {"runtime@%"}  # nobody new comes in meanwhile
+    ok(gate("closed", disconnect=True), changed=True)
+
+
+def test_many_sessions_are_summed_up(store: MySQL, gate: Gate) -> None:
+    opened = [store.login("runtime", PASSWORD) for dummy in range(12)]
+    try:
+        message = failed(gate("closed"))
+    finally:
+        for one in opened:
+            one.close()
+    assert "are connected (12)" in message
+    assert message.count("(id ") == 10
+    assert " and 2 more" in message
+
+
+# Records and failures
+
+
+def test_record_cannot_be_written(store: MySQL, gate: Gate, tmp_path: Path) -> None:
+    message = failed(gate("closed", path=str(tmp_path / "missing/gate.json")))
+    assert "gate.json cannot be written: No such file or directory; no account was locked" in message
+    assert "Make its directory" in message
+    assert locked(store) == set()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', '{"format": 1, "database": "x"}', "\x80"])
+def test_record_of_something_else(store: MySQL, gate: Gate, record: Path, content: str) -> None:
+    record.write_bytes(content.encode("latin-1"))
+    for state in ("closed", "open"):
+        message = failed(gate(state))
+        assert f"{record} is not a record of this module; nothing was changed. Choose another path" in message
+    assert record.read_bytes() == content.encode("latin-1")
+    assert locked(store) == set()
+
+
+def test_record_of_another_database(store: MySQL, gate: Gate) -> None:
+    ok(gate("closed"), changed=True)
+    store.execute("CREATE DATABASE another")
+    for state in ("closed", "open"):
+        message = failed(gate(state, database="another"))
+        assert f"is the record of the database {DATABASE}, not of another" in message
+        assert "Give each database a path of its own" in message
+    assert locked(store) == {"runtime@%"}
+
+
+def test_record_is_a_directory(store: MySQL, gate: Gate, record: Path) -> None:
+    record.mkdir()
+    message = failed(gate("open"))
+    assert (
+        f"the record {record} cannot be read: Is a directory. Run as root, or choose another path" in message
+    )
+    assert locked(store) == set()
+
+
+def test_record_cannot_be_removed(
+    store: MySQL, gate: Gate, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ok(gate("closed"), changed=True)
+
+    def refuse(path: str) -> None:
+        raise OSError(30, "Read-only file system", path)
+
+    connection = store.root()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        with pytest.raises(gate_module.GateProblem) as error:
+            server = gate_module.Server(connection, DATABASE, [])
+            gate_module.reopen(server, gate_module.Record(str(record), DATABASE), False)
+    connection.close()
+    assert f"its record {record} cannot be removed: Read-only file system. Remove it as root" in str(
+        error.value
+    )
+    assert locked(store) == set()
+    ok(gate("open"), changed=True)
+
+
+def test_missing_database(gate: Gate, clean: MySQL, record: Path) -> None:
+    message = failed(gate("closed"))
+    assert message == f"there is no database {DATABASE}: check database"
+    assert not record.exists()
+    assert locked(clean) == set()
+
+
+def test_database_is_gone_while_closed(store: MySQL, gate: Gate) -> None:
+    """As when a restore was killed."""
+    ok(gate("closed"), changed=True)
+    store.execute(f"DROP DATABASE {quoted(DATABASE)}")
+    ok(gate("closed"), changed=False)
+    ok(gate("open"), changed=True)
+    assert locked(store) == set()
+
+
+def test_another_takes_too_long(store: MySQL, gate: Gate) -> None:
+    other = store.root()
+    try:
+        gate_module.Server(other, DATABASE, []).lock(0)
+        message = failed(gate("closed", timeout=1))
+    finally:
+        other.close()
+    assert f"closing or opening the gate of {DATABASE} for more than 1 s" in message
+    assert "wait for it to end, or raise timeout" in message
+    assert locked(store) == set()
+
+
+def test_wrong_password(store: MySQL, gate: Gate) -> None:
+    message = failed(gate("closed", login_password="wrong-one"))
+    assert "refused the login as root: wrong password" in message
+    assert locked(store) == set()
+
+
+def test_missing_right(store: MySQL, gate: Gate, record: Path) -> None:
+    make(store, "weak", "SELECT ON *.*", "PROCESS ON *.*", host="localhost")
+    message = failed(gate("closed", login_user="weak", login_password=PASSWORD))
+    assert "CREATE USER" in message
+    assert "The record in path says what is locked: run this again" in message
+    assert locked(store) == set()
+    assert record.exists()
+    ok(gate("open"), changed=True)

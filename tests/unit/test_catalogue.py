@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The catalogue of MLflow's schema, and what is made of a schema that stands anywhere in it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _state
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._comparison import compare
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import LiveSchema, Table
+
+TEXT = """\
+revision initial
+title the tables before the first revision
+kinds additive
+sql CREATE TABLE runs (id INTEGER)
++ column runs.id int null
++ table runs InnoDB
+
+revision aaaa
+title a title that goes on
+    in the next line
+kinds additive data
+computed
+sql ALTER TABLE runs ADD COLUMN name VARCHAR(9)
++ column runs.name varchar(9) null
+data UPDATE runs SET name = id
+
+revision bbbb
+title narrower
+kinds rebuild
+sql ALTER TABLE runs MODIFY name VARCHAR(5)
+- column runs.name varchar(9) null
++ column runs.name varchar(5) null
+
+release aaaa 1.0.0rc0 1.0.0 1.1.0
+release bbbb 1.2.0 1.3.0rc0
+variant check runs (`id` in (1,2)) named old_name
+"""
+
+HEADS = {
+    "1.0.0": "90e64c465722",
+    "1.30.0": "97727af70f4d",
+    "2.5.0": "7f2a7d5fae7d",
+    "2.12.2": "acf3f17fdcc7",
+    "2.22.4": "0584bdc529eb",
+    "3.1.0": "6953534de441",
+    "3.5.1": "bf29a5ff90ea",
+    "3.8.0": "1bd49d398cd23",
+    "3.17.2": "dc11669786a5",
+    "3.18.0": "f4a9b2c7d1e6",
+}
+
+
+def live(lines: frozenset[str], *versions: str) -> LiveSchema:
+    """A store whose tables are those of `lines`, all in one collation."""
+    names = {_catalogue.table_of(line) for line in lines if line.startswith("table ")}
+    return LiveSchema(lines, {name: Table(0, 0) for name in names}, "utf8mb4_0900_bin")
+
+
+def test_parse() -> None:
+    found = _catalogue.parse("tracking", TEXT)
+    assert [entry.revision for entry in found.revisions] == ["initial", "aaaa", "bbbb"]
+    second = found.revisions[1]
+    assert second.title == "a title that goes on in the next line"
+    assert second.kinds == ("additive", "data")
+    assert second.computed and not found.revisions[2].computed
+    assert [statement.data for statement in second.statements] == [False, True]
+    assert second.tables == ("runs",)
+    assert found.revisions[0].made_tables == ("runs",)
+    assert found.schema("bbbb") == {
+        "table runs InnoDB",
+        "column runs.id int null",
+        "column runs.name varchar(5) null",
+    }
+    assert found.mlflow_versions("aaaa") == ["1.0.0", "1.1.0"]
+    assert found.first_release("aaaa") == "1.0.0"
+    assert found.first_release("bbbb") == "1.2.0"
+    assert found.newest_release == "1.2.0"
+    assert found.variants == {"check runs (`id` in (1,2))": frozenset({"old_name"})}
+
+
+@pytest.mark.parametrize("version", HEADS)
+def test_heads(version: str) -> None:
+    assert _catalogue.load().releases[version] == HEADS[version]
+
+
+def test_every_release_and_revision_is_there() -> None:
+    catalogue = _catalogue.load()
+    assert len(catalogue.revisions) == 71  # with the tables before the first revision
+    assert set(catalogue.releases.values()) <= {entry.revision for entry in catalogue.revisions}
+    tables = [line for line in catalogue.schema("f4a9b2c7d1e6") if line.startswith("table ")]
+    assert len(tables) == 71
+    for entry in catalogue.revisions:
+        assert entry.kinds and set(entry.kinds) <= {"additive", "keys", "rebuild", "data", "destructive"}
+        assert entry.title
+
+
+@pytest.mark.parametrize("app", ["tracking", "auth"])
+def test_each_revision_is_whole_and_no_other(app: str) -> None:
+    catalogue = _catalogue.load(app)
+    head = catalogue.revisions[-1].revision
+    for entry in catalogue.revisions:
+        if entry.revision == _catalogue.INITIAL:
+            continue
+        schema = live(catalogue.schema(entry.revision))
+        found = _state.examine(schema, [entry.revision], catalogue, entry.revision, "MLflow")
+        assert (found.state, found.drift) == ("current", []), entry.revision
+        ahead = _state.examine(schema, [entry.revision], catalogue, head, "MLflow")
+        assert ahead.state == ("current" if entry.revision == head else "behind")
+
+
+@pytest.mark.parametrize("app", ["tracking", "auth"])
+def test_every_point_of_every_revision_is_recognised(app: str) -> None:
+    catalogue = _catalogue.load(app)
+    head = catalogue.revisions[-1].revision
+    points = 0
+    before: frozenset[str] = frozenset()
+    parent = None
+    for entry in catalogue.revisions:
+        for count in range(1, len(entry.statements) + 1):
+            lines = entry.after(before, range(count))
+            points += 1
+            if entry.revision == _catalogue.INITIAL or parent in (None, _catalogue.INITIAL):
+                continue
+            found = _state.examine(live(lines), [str(parent)], catalogue, head, "MLflow")
+            if not compare(before, lines, "utf8mb4_0900_bin", catalogue):
+                assert found.state == "behind", (entry.revision, count)
+                continue
+            assert found.state == "half_applied", (entry.revision, count, found.message)
+            assert found.half_applied is not None
+            assert found.half_applied.revision.revision == entry.revision
+            assert found.drift == []
+            # What is taken to be done has exactly this schema.
+            assert entry.after(before, found.half_applied.numbers) == lines, (entry.revision, count)
+        before = entry.after(before, range(len(entry.statements)))
+        parent = entry.revision
+    assert points > (300 if app == "tracking" else 20)
+
+
+def test_names_that_the_server_chose_are_no_difference() -> None:
+    catalogue = _catalogue.load()
+    one = frozenset({"check runs (`x` in (1)) named status", "foreign key a (b) -> c (d)"})
+    other = frozenset({"check runs (`x` in (1))", "foreign key a (b) -> c (d) named given"})
+    assert compare(one, other, None, catalogue) == []
+    assert compare(one, frozenset({"check runs (`x` in (1)) named else"}), None, catalogue)
+
+
+def test_a_collation_that_the_store_has_anyway_is_no_difference() -> None:
+    catalogue = _catalogue.load()
+    wanted = frozenset({"column a.b varchar(1) null collate utf8mb4_bin"})
+    assert compare(wanted, frozenset({"column a.b varchar(1) null"}), "utf8mb4_bin", catalogue) == []
+    assert compare(wanted, frozenset({"column a.b varchar(1) null"}), "utf8mb4_0900_bin", catalogue)
