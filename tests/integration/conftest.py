@@ -75,6 +75,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def unread(path: Path) -> tuple[int, ...]:
+    """What a change of a file or its owner changes, and reading it does not."""
+    found = path.stat()
+    return (
+        found.st_ino,
+        found.st_mode,
+        found.st_uid,
+        found.st_gid,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+    )
+
+
 def docker(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:

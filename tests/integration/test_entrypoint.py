@@ -18,7 +18,7 @@ from typing import Any
 import pymysql
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.modules.mlflow_mysql_host_info import STAGE
-from conftest import STARTING_TAKES, docker
+from conftest import STARTING_TAKES, docker, unread
 
 IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 UID = 999  # the server's in the container
@@ -234,13 +234,13 @@ def test_foreign_data_directory(place: Place) -> None:
     letter.chmod(0o640)
     place.data.chmod(0o755)
     os.chown(place.data, 0, 0)
-    before = [(path.stat(), path.lstat().st_ctime_ns) for path in (place.data, letter)]
+    before = [unread(path) for path in (place.data, letter)]
     place.start(root_password(place))
     assert place.status() == 1
     assert "/var/lib/mysql is not empty and is not a MySQL data directory" in place.logs()
     assert [path.name for path in place.data.iterdir()] == ["letter.txt"]
     assert letter.read_text() == "Dear"
-    assert [(path.stat(), path.lstat().st_ctime_ns) for path in (place.data, letter)] == before
+    assert [unread(path) for path in (place.data, letter)] == before
 
 
 def test_data_directory_of_another_uid(place: Place) -> None:
