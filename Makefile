@@ -88,6 +88,10 @@ molecule: .venv/dev $(BASE_IMAGE) ## Molecule scenarios, two side by side, or on
 test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after every statement, repair, upgrade
 	python tests/interruptions.py $(if $(SAMPLE),--sample $(SAMPLE))
 
+.PHONY: test-releases
+test-releases: .venv/dev $(BASE_IMAGE) ## Make a store with every release of MLflow, look at it, upgrade it (RELEASES="1.30.1 3.5.1")
+	python tests/releases.py $(RELEASES)
+
 .PHONY: catalogue
 catalogue: .venv/dev $(BASE_IMAGE) ## Make the catalogue of MLflow's schema again from every release
 	python tools/build_catalogue.py

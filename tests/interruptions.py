@@ -137,19 +137,15 @@ class Harness:
         """What `mlflow_schema` with state repaired does."""
         from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
 
-        spec = {name: option.get("default") for name, option in _connection.login_argument_spec().items()}
         params = {
-            **spec,
+            **{name: option.get("default") for name, option in self.module.ARGUMENT_SPEC.items()},
             "login_password": "catalogue",
             "login_unix_socket": self.socket,
             "database": database,
             "app": self.app,
             "state": "repaired",
-            "mlflow_version": None,
             "revision": self.head,
             "virtualenv": str(self.virtualenv),
-            "lock_timeout": 30,
-            "data_directory": None,
         }
         work = self.module.Work(params, False, _connection.login_from_params(params))
         try:

@@ -133,6 +133,16 @@ class Catalogue:
             if line.startswith("index ") and "DROP " not in s.sql
         )
 
+    @cached_property
+    def repeatable_checks(self) -> frozenset[str]:
+        """Checks of booleans, which change nothing where they are there twice, or before their revision.
+
+        SQLAlchemy 1.3, which MLflow had until 1.23, gave one to every boolean of a new table.
+        """
+        return frozenset(
+            line for line in self.lines if line.startswith("check ") and line.endswith(" in (0,1))")
+        )
+
     def position(self, revision: str) -> int:
         return next(n for n, entry in enumerate(self.revisions) if entry.revision == revision)
 

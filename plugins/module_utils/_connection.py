@@ -251,7 +251,7 @@ def connect(
         connection.connect()
     except Exception as error:  # garbage in place of a greeting ends in almost any exception
         raise explain(error, address, user, str(getattr(connection, "server_version", ""))) from None
-    if "mariadb" in connection.get_server_info().lower():
+    if is_stranger(connection.get_server_info()):
         connection.close()
         raise not_mysql(address, connection.get_server_info())
     # pymysql hangs for ever in front of a silent port unless reads are bounded;
@@ -262,7 +262,7 @@ def connect(
 
 def explain(error: Exception, address: Address, user: str, greeting: str = "") -> ConnectionFailed:
     """What `error` of pymysql means. `greeting` is the version that the server named, if it came to that."""
-    if "mariadb" in greeting.lower():
+    if is_stranger(greeting):
         return not_mysql(address, greeting)
     if isinstance(error, RuntimeError) and "cryptography" in str(error):
         return ConnectionFailed(
@@ -271,6 +271,11 @@ def explain(error: Exception, address: Address, user: str, greeting: str = "") -
             LIBRARY,
         )
     cause = getattr(error, "original_exception", None) or error
+    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return ConnectionFailed(
+            f"cannot reach a MySQL server at {address}: the connection was closed during the TLS handshake",
+            UNREACHABLE,
+        )
     if isinstance(cause, ssl.SSLError):
         return ConnectionFailed(
             f"TLS with {address} failed: {cause.reason or cause}; "
@@ -283,8 +288,8 @@ def explain(error: Exception, address: Address, user: str, greeting: str = "") -
         return not_mysql(address, "")
     if code in (ER_ACCESS_DENIED, ER_ACCESS_DENIED_NO_PASSWORD):
         return ConnectionFailed(
-            f"{address} refused the login as {user}: wrong password, "
-            f"or no account of that name for this client (MySQL error {code})",
+            f"{address} refused the login as {user}: wrong password, no account of that name for this client, "
+            f"or one that wants a client certificate (client_cert) (MySQL error {code})",
             REFUSED,
             code,
         )
@@ -325,9 +330,29 @@ def server_refusal(code: int, text: str, address: Address, user: str = "") -> Co
     return ConnectionFailed(f"{address} {message} (MySQL error {code})", reason, code)
 
 
+def is_stranger(greeting: str) -> bool:
+    """Whether a version is that of a server that is not MySQL, or of a proxy, whose sessions share locks."""
+    return any(name in greeting.lower() for name in ("mariadb", "proxysql"))
+
+
 def not_mysql(address: Address, greeting: str) -> ConnectionFailed:
     what = f"it calls itself {greeting}" if greeting else "what it sends is not MySQL's protocol"
-    return ConnectionFailed(f"the server at {address} is not MySQL: {what}", NOT_MYSQL)
+    return ConnectionFailed(
+        f"the server at {address} is not MySQL: {what}; give the host and port of the MySQL server itself",
+        NOT_MYSQL,
+    )
+
+
+def describe_error(error: Exception, address: Address) -> str:
+    """What an error of a statement means, for errors of pymysql and any other."""
+    code = error.args[0] if error.args else None
+    # With (0, '') pymysql says that a connection was closed before.
+    if isinstance(code, int) and (code in CR_LOST or code == 0):
+        return (
+            f"the connection to {address} was lost in the middle (MySQL error {code}): "
+            "see that the server runs and is not being stopped, then run this again"
+        )
+    return f"MySQL: {type(error).__name__}: {error}"
 
 
 def connect_administrator(login: Login) -> Connection[Any]:
@@ -405,7 +430,7 @@ def read_greeting(address: Address, timeout: float) -> str:
     version = payload[1:].split(b"\0", 1)[0].decode("ascii", "replace")
     if payload[0] != 10 or not version[:1].isdigit():
         raise not_mysql(address, "")
-    if "mariadb" in version.lower():
+    if is_stranger(version):
         raise not_mysql(address, version)
     return version
 

@@ -174,10 +174,13 @@ def compare_with(
     best: frozenset[int] = frozenset()
     best_drift = drift
     if next_one is not None and (drift or revision is None):
+        # Of points that fit equally well, the one with exactly these objects.
+        best_fit = (len(drift), len(before ^ lines))
         for point in next_one.points(lines):
-            found = differences(next_one.after(before, point))
-            if len(found) < len(best_drift):
-                best, best_drift = point, found
+            after = next_one.after(before, point)
+            found = differences(after)
+            if (fit := (len(found), len(after ^ lines))) < best_fit and len(found) < len(drift or lines):
+                best, best_drift, best_fit = point, found, fit
     if revision is None and best_drift:
         nearest = without_revision(lines, live, versions, catalogue, len(best_drift))
         if nearest is not None:

@@ -307,6 +307,9 @@ class Work:
                 raise SchemaProblem(f"MLflow's migrations cannot run: {python}: {error.strerror}") from None
             try:
                 self.supervise(process, json.dumps(about))
+            except BaseException:
+                process.kill()
+                raise
             finally:
                 process.wait()
             if process.returncode != 0:
@@ -591,25 +594,28 @@ def afterwards(work: Work) -> dict[str, Any]:
         return {"applied": work.applied}
 
 
+ARGUMENT_SPEC = {
+    **_connection.login_argument_spec(),
+    "database": {"type": "str", "default": "mlflow"},
+    "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
+    "state": {
+        "type": "str",
+        "choices": ["initialised", "upgraded", "repaired"],
+        "default": "initialised",
+    },
+    "mlflow_version": {"type": "str"},
+    "revision": {"type": "str"},
+    "virtualenv": {"type": "path"},
+    "lock_timeout": {"type": "int", "default": 30},
+    "data_directory": {"type": "path"},
+    "owner": {"type": "str"},
+    "owner_file": {"type": "path"},
+}
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **_connection.login_argument_spec(),
-            "database": {"type": "str", "default": "mlflow"},
-            "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
-            "state": {
-                "type": "str",
-                "choices": ["initialised", "upgraded", "repaired"],
-                "default": "initialised",
-            },
-            "mlflow_version": {"type": "str"},
-            "revision": {"type": "str"},
-            "virtualenv": {"type": "path"},
-            "lock_timeout": {"type": "int", "default": 30},
-            "data_directory": {"type": "path"},
-            "owner": {"type": "str"},
-            "owner_file": {"type": "path"},
-        },
+        argument_spec=ARGUMENT_SPEC,
         required_together=[("owner", "owner_file")],
         mutually_exclusive=[("mlflow_version", "revision")],
         required_if=[("state", "initialised", ("virtualenv",)), ("state", "upgraded", ("virtualenv",))],
@@ -628,8 +634,13 @@ def main() -> None:
     except (
         Exception
     ) as error:  # a lost connection or a refused statement: pymysql's own classes may be missing
-        left = afterwards(work) if work is not None else {}
-        module.fail_json(msg=f"MySQL: {type(error).__name__}: {error}", **left)
+        if work is None:
+            raise
+        message = _connection.describe_error(error, work.login.address)
+        left = afterwards(work)
+        if left["applied"] and left.get("message"):
+            message = f"{message}. The store is {left['state']} now: {left['message']}"
+        module.fail_json(msg=message, **left)
     finally:
         if work is not None and work.connection.open:
             work.connection.close()

@@ -288,7 +288,8 @@ def main() -> None:
     except _survey.SchemaProblem as error:
         module.fail_json(msg=str(error))
     except Exception as error:  # a lost connection or a refused query: pymysql's own classes may be missing
-        module.fail_json(msg=f"MySQL: {type(error).__name__}: {error}")
+        login = _connection.login_from_params(params)
+        module.fail_json(msg=_connection.describe_error(error, login.address))
     module.exit_json(changed=False, locked=locked, **_survey.describe(survey, params["database"], wanted))
 
 
