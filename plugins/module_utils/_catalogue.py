@@ -68,10 +68,24 @@ class Revision:
     def after(self, before: frozenset[str], done: Iterable[int]) -> frozenset[str]:
         """The schema after those of its statements whose numbers are `done`, on the schema `before`."""
         lines = set(before)
+        made: set[str] = set()
         for number in sorted(done):
             lines -= self.statements[number].removed
             lines |= self.statements[number].added
-        return frozenset(lines)
+            made |= self.statements[number].added
+        # MySQL drops what it made for a foreign key with the first index that begins with the same columns, and of a
+        # table's new indexes any may be the first.
+        return frozenset(line for line in lines if line not in self.replaced or not covered(line, made))
+
+    @cached_property
+    def replaced(self) -> frozenset[str]:
+        """Indexes that MySQL made for a foreign key and drops by itself when one of this migration's is made."""
+        return frozenset(
+            line
+            for statement in self.statements
+            for line in statement.removed
+            if line.startswith("index ") and "DROP " not in statement.sql
+        )
 
     def points(self, live: frozenset[str]) -> list[frozenset[int]]:
         """The numbers of the statements that may be done when it is interrupted: one set for each point.
@@ -125,13 +139,7 @@ class Catalogue:
 
         It does not drop those that were in a dump, since there they are written out like any other.
         """
-        return frozenset(
-            line
-            for r in self.revisions
-            for s in r.statements
-            for line in s.removed
-            if line.startswith("index ") and "DROP " not in s.sql
-        )
+        return frozenset(line for revision in self.revisions for line in revision.replaced)
 
     @cached_property
     def repeatable_checks(self) -> frozenset[str]:
@@ -182,6 +190,16 @@ def index_of(statement: Statement) -> str | None:
     """The table that a statement makes an index of, or None."""
     found = re.match(r"CREATE (?:UNIQUE )?INDEX \S+ ON (\S+) ", statement.sql)
     return found.group(1) if found else None
+
+
+def covered(line: str, indexes: Iterable[str]) -> bool:
+    """Whether one of `indexes` begins with the columns of the index in `line`."""
+    begin = line.partition(" (")[2].partition(")")[0]
+    return any(
+        table_of(one) == table_of(line) and one.partition(" (")[2].startswith((f"{begin})", f"{begin}, "))
+        for one in indexes
+        if one.startswith(("index ", "unique "))
+    )
 
 
 def table_of(line: str) -> str:

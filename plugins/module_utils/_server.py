@@ -387,7 +387,8 @@ def read_holders(connection: Any, server: Server, database: str) -> list[dict[st
         ]
     holders: dict[int, dict[str, Any]] = {}
     for number, user, host, command, seconds, schema, table, own in rows:
-        if own or not same(schema, database, folds(server)):
+        # Without an id it is a thread of the server's own, which ends its work whatever waits.
+        if own or number is None or not same(schema, database, folds(server)):
             continue
         since = known.get(number, {}).get("transaction_seconds")
         about = {"id": number, "user": user, "host": host, "command": command, "tables": []}
