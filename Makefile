@@ -48,6 +48,14 @@ check: .venv/run ## Say what state the schema is in, and change nothing (REPORT=
 upgrade: .venv/run ## Take the schema to the wanted MLflow, or leave everything as it was
 	@$(PLAY) playbooks/upgrade_schema.yml
 
+.PHONY: audit
+audit: .venv/run ## Look at how safe the store is, and change nothing (REPORT=FILE writes JSON)
+	@$(PLAY) $(if $(REPORT),-e 'mlflow_mysql_audit_report="$(REPORT)"') playbooks/audit.yml
+
+.PHONY: rotate
+rotate: .venv/run ## Give the accounts new passwords, while clients go on
+	@$(PLAY) playbooks/rotate_passwords.yml
+
 .PHONY: remove
 remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_mysql_purge_data=true' deletes them)
 	@$(PLAY) playbooks/remove.yml
@@ -91,6 +99,10 @@ test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after e
 .PHONY: test-releases
 test-releases: .venv/dev $(BASE_IMAGE) ## Make a store with every release of MLflow, look at it, upgrade it (RELEASES="1.30.1 3.5.1")
 	python tests/releases.py $(RELEASES)
+
+.PHONY: test-rotations
+test-rotations: .venv/dev $(BASE_IMAGE) ## Rotate every password 20 times in a row under eight logging clients
+	ROTATIONS=20 tools/molecule.sh rotation
 
 .PHONY: catalogue
 catalogue: .venv/dev $(BASE_IMAGE) ## Make the catalogue of MLflow's schema again from every release

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the tables of variables into README.md, from the roles' argument specs.
+"""Write the tables of variables into README.md, and those of the audit's controls into docs/audit.md.
 
 usage: readme_tables.py [--check]
 
@@ -8,6 +8,7 @@ With --check nothing is written, and the exit status says whether they differ.
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -16,7 +17,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-MARK = re.compile(r"(<!-- variables of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+sys.path.insert(0, str(ROOT / "plugins/module_utils"))
+_audit: Any = importlib.import_module("_audit")
+
+MARK = re.compile(r"(<!-- (?:variables of|table of) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def plain(text: str) -> str:
@@ -52,14 +56,35 @@ def table(role: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def controls() -> str:
+    """Return the table of what the audit looks at."""
+    rows = ["| control | what holds if it passes | stands for |", "|---|---|---|"]
+    rows += [f"| `{c.id}` | {c.title} | {', '.join(c.references)} |" for c in _audit.CONTROLS]
+    return "\n".join(rows) + "\n"
+
+
+def not_applicable() -> str:
+    """Return the table of what the audit does not look at."""
+    rows = ["| control | about | why not |", "|---|---|---|"]
+    rows += [f"| {numbers} | {title} | {reason} |" for numbers, title, reason in _audit.NOT_APPLICABLE]
+    return "\n".join(rows) + "\n"
+
+
+def content(name: str) -> str:
+    """Return the table of a role's variables, or one of the audit's."""
+    return {"controls": controls, "not_applicable": not_applicable}.get(name, lambda: table(name))()
+
+
 def main() -> int:
-    readme = ROOT / "README.md"
-    old = readme.read_text(encoding="utf-8")
-    new = MARK.sub(lambda found: found.group(1) + table(found.group(2)) + found.group(3), old)
-    if "--check" in sys.argv[1:]:
-        return int(old != new)
-    readme.write_text(new, encoding="utf-8")
-    return 0
+    differ = False
+    for path in ("README.md", "docs/audit.md"):
+        file = ROOT / path
+        old = file.read_text(encoding="utf-8")
+        new = MARK.sub(lambda found: found.group(1) + content(found.group(2)) + found.group(3), old)
+        differ |= old != new
+        if "--check" not in sys.argv[1:]:
+            file.write_text(new, encoding="utf-8")
+    return int(differ and "--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

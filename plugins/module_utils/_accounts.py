@@ -6,6 +6,7 @@ No function here talks to a server: `mlflow_mysql_account` reads the state and r
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
@@ -13,6 +14,8 @@ from typing import Any, Iterable, Mapping, Sequence
 NAME_MAXIMUM = 32  # characters of a user name, in MySQL 5.7 and later
 DATABASE_MAXIMUM = 64
 GRANT_OPTION = "GRANT OPTION"
+OWNER = "mlflow_ops_owner"  # the user attribute that says whose an account is
+REQUIREMENTS = {"": "none", "ANY": "ssl", "X509": "x509"}  # by the column ssl_type
 
 # All that GRANT ALL ON database.* gives.
 DATABASE_PRIVILEGES: frozenset[str] = frozenset(
@@ -64,6 +67,11 @@ class WantedAccount:
     database: str | None = None
     privileges: frozenset[str] | None = None
     global_privileges: frozenset[str] | None = None
+    require: str | None = None
+    max_user_connections: int | None = None
+    retain_old_password: bool = False
+    discard_old_password: bool = False
+    owner: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -76,10 +84,17 @@ class WantedAccount:
 
 @dataclass(frozen=True)
 class CurrentAccount:
-    """An account as the server has it. `database_privileges` has the grants' database patterns as keys."""
+    """An account as the server has it. `database_privileges` has the grants' database patterns as keys.
+
+    `has_old_password` says whether a password from before is still valid beside the account's own.
+    """
 
     global_privileges: frozenset[str] = frozenset()
     database_privileges: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    require: str = "none"
+    max_user_connections: int = 0
+    has_old_password: bool = False
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,7 @@ class AccountPlan:
     created: bool = False
     password_changed: bool = False
     removed: bool = False
+    old_password_discarded: bool = False
     granted: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
@@ -107,6 +123,7 @@ class AccountPlan:
             "host": self.wanted.host,
             "created": self.created,
             "password_changed": self.password_changed,
+            "old_password_discarded": self.old_password_discarded,
             "granted": list(self.granted),
             "revoked": list(self.revoked),
             "removed": self.removed,
@@ -169,6 +186,14 @@ def check_account(wanted: WantedAccount) -> None:
         raise BadRequest(f"the password of {wanted.label} is empty: give one, or leave the option out")
     if wanted.password is not None and "\0" in wanted.password:
         raise BadRequest(f"the password of {wanted.label} holds a NUL character, at which clients cut it off")
+    if wanted.retain_old_password and wanted.discard_old_password:
+        raise BadRequest(
+            f"{wanted.label} is to retain its old password and to discard it: set one of the two options"
+        )
+    if wanted.discard_old_password and wanted.present and wanted.password is None:
+        raise BadRequest(f"the old password of {wanted.label} is to go: give the one that stays")
+    if wanted.max_user_connections is not None and wanted.max_user_connections < 0:
+        raise BadRequest(f"max_user_connections of {wanted.label} is negative: 0 is no limit")
     if wanted.privileges is not None and not wanted.database:
         raise BadRequest(
             f"privileges of {wanted.label} are given, but not on what: set its option 'on', or 'database'"
@@ -218,24 +243,38 @@ def plan_account(
     statements = []
     created = current is None
     who = (wanted.name, wanted.host)
+    base = current or CurrentAccount()
+    options = _options(wanted, base)
     if created:
         if wanted.password is None:
             raise BadRequest(f"the account {wanted.label} does not exist and has no password: set one")
-        statements.append(
-            Statement("CREATE USER %s@%s IDENTIFIED BY %s", (*who, wanted.password), f"create {wanted.label}")
-        )
+        create = f"CREATE USER %s@%s IDENTIFIED BY %s{options.sql}"
+        parameters = (*who, wanted.password, *options.params)
+        statements.append(Statement(create, parameters, f"create {wanted.label}"))
     password_changed = (
         not created and wanted.password is not None and wanted.update_password and not password_accepted
     )
     if password_changed and wanted.password is not None:
-        statements.append(
-            Statement(
-                "ALTER USER %s@%s IDENTIFIED BY %s",
-                (*who, wanted.password),
-                f"set the password of {wanted.label}",
+        if wanted.discard_old_password:
+            raise BadRequest(
+                f"the old password of {wanted.label} is to go, but the one given is not its newest: give that, or set "
+                "it first"
             )
-        )
-    base = current or CurrentAccount()
+        if wanted.retain_old_password and base.has_old_password:
+            raise BadRequest(
+                f"{wanted.label} already has an old password that is still valid, and MySQL keeps one only: discard it "
+                "first (discard_old_password)"
+            )
+        retain = " RETAIN CURRENT PASSWORD" if wanted.retain_old_password else ""
+        change = f"ALTER USER %s@%s IDENTIFIED BY %s{retain}"
+        statements.append(Statement(change, (*who, wanted.password), f"set the password of {wanted.label}"))
+    discarded = wanted.discard_old_password and base.has_old_password
+    if discarded:
+        sql = "ALTER USER %s@%s DISCARD OLD PASSWORD"
+        statements.append(Statement(sql, who, f"discard the old password of {wanted.label}"))
+    if options.sql and not created:
+        sql = f"ALTER USER %s@%s{options.sql}"
+        statements.append(Statement(sql, (*who, *options.params), f"set the options of {wanted.label}"))
     target = _target(wanted, base)
     granted, revoked = [], []
     for scope, before, after in _scopes(base, target):
@@ -250,12 +289,29 @@ def plan_account(
         wanted=wanted,
         created=created,
         password_changed=new_password,
+        old_password_discarded=discarded,
         granted=tuple(granted),
         revoked=tuple(revoked),
         statements=tuple(statements),
-        before=None if current is None else describe(current, "(old)" if new_password else None),
+        before=None if current is None else describe(current, "(old)" if new_password else None, discarded),
         after=describe(target, "(new)" if new_password else None),
     )
+
+
+def _options(wanted: WantedAccount, current: CurrentAccount) -> Statement:
+    """What CREATE USER and ALTER USER take besides a password; its SQL is empty if nothing is to be changed."""
+    sql, params = "", []
+    if wanted.require is not None and wanted.require != current.require:
+        sql += f" REQUIRE {wanted.require.upper()}"
+    if (
+        wanted.max_user_connections is not None
+        and wanted.max_user_connections != current.max_user_connections
+    ):
+        sql += f" WITH MAX_USER_CONNECTIONS {wanted.max_user_connections:d}"
+    if wanted.owner is not None and wanted.owner != current.owner:
+        sql += " ATTRIBUTE %s"
+        params.append(json.dumps({OWNER: wanted.owner}))
+    return Statement(sql, tuple(params), f"set the options of {wanted.label}")
 
 
 def _plan_removal(wanted: WantedAccount, current: CurrentAccount | None) -> AccountPlan:
@@ -275,7 +331,15 @@ def _target(wanted: WantedAccount, current: CurrentAccount) -> CurrentAccount:
                 databases[pattern] = frozenset()
         databases[grant_pattern(wanted.database)] = wanted.privileges
     everywhere = current.global_privileges if wanted.global_privileges is None else wanted.global_privileges
-    return CurrentAccount(everywhere, databases)
+    limit = wanted.max_user_connections
+    return CurrentAccount(
+        everywhere,
+        databases,
+        current.require if wanted.require is None else wanted.require,
+        current.max_user_connections if limit is None else limit,
+        current.has_old_password and not wanted.discard_old_password,
+        wanted.owner or current.owner,
+    )
 
 
 def _scopes(
@@ -318,7 +382,9 @@ def _scope_text(scope: str | None) -> str:
     return f"{database if grant_pattern(database) == scope else scope}.*"
 
 
-def describe(account: CurrentAccount, password: str | None = None) -> dict[str, Any]:
+def describe(
+    account: CurrentAccount, password: str | None = None, old_password: bool = False
+) -> dict[str, Any]:
     """An account for the diff. `password` is a marker, never a password."""
     privileges = {
         _scope_text(scope): sorted(names) for scope, names in account.database_privileges.items() if names
@@ -326,6 +392,14 @@ def describe(account: CurrentAccount, password: str | None = None) -> dict[str, 
     if account.global_privileges:
         privileges["*.*"] = sorted(account.global_privileges)
     description: dict[str, Any] = {"privileges": privileges}
+    if account.require != "none":
+        description["require"] = account.require
+    if account.max_user_connections:
+        description["max_user_connections"] = account.max_user_connections
+    if account.owner:
+        description["owner"] = account.owner
+    if old_password:
+        description["old_password"] = "(valid)"
     if password is not None:
         description["password"] = password
     return description

@@ -54,6 +54,11 @@ ER_BLOCKED_BY_PASSWORD_LOCK = 3955
 CR_LOST = (2003, 2006, 2013)
 CR_SSL_CONNECTION_ERROR = 2026
 
+CLIENT_SSL = 0x800
+CLIENT_SSL_REQUEST = CLIENT_SSL | 0x200 | 0x8000 | 0x80000  # protocol 4.1, its salt, and plugins
+PACKET_LARGEST = 1 << 24
+CHARSET_UTF8MB4 = 45
+
 PAUSE = 0.1  # seconds between two looks at a server that is starting
 PACKET_MAXIMUM = 4096  # bytes; a greeting has about 80
 
@@ -433,6 +438,38 @@ def read_greeting(address: Address, timeout: float) -> str:
     if is_stranger(version):
         raise not_mysql(address, version)
     return version
+
+
+def presented_certificate(address: Address, timeout: float) -> bytes:
+    """The certificate, in DER form, that the server at `address` presents; it is not verified.
+
+    Raises ConnectionFailed, also for a server without TLS. See "Connection Phase" in MySQL's internals manual.
+    """
+    deadline = time.monotonic() + timeout
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    request = struct.pack("<IIB23x", CLIENT_SSL_REQUEST, PACKET_LARGEST, CHARSET_UTF8MB4)
+    try:
+        with socket.create_connection((address.host, address.port), timeout) as connection:
+            header = _receive(connection, 4, deadline)
+            payload = _receive(connection, header[0] | header[1] << 8 | header[2] << 16, deadline)
+            if payload[:1] == b"\xff":
+                code = struct.unpack_from("<H", payload, 1)[0]
+                raise server_refusal(code, payload[3:].decode("utf-8", "replace"), address)
+            # The lower half of the server's capabilities follows its version, thread, salt and a zero.
+            (capabilities,) = struct.unpack_from("<H", payload, payload.index(b"\0") + 14)
+            if not capabilities & CLIENT_SSL:
+                raise ConnectionFailed(
+                    f"the server at {address} has no TLS: see that ssl_cert and ssl_key are set"
+                )
+            connection.sendall(len(request).to_bytes(3, "little") + b"\1" + request)
+            with context.wrap_socket(connection) as secured:
+                return secured.getpeercert(True) or b""
+    except (EOFError, OSError, ValueError, struct.error) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "reason", None)
+        reason = reason or "it does not answer as MySQL does"
+        raise ConnectionFailed(f"no TLS with the server at {address}: {reason}", TLS_FAILED) from None
 
 
 def _receive(connection: socket.socket, size: int, deadline: float) -> bytes:

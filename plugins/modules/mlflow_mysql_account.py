@@ -14,8 +14,8 @@ short_description: Manage MySQL accounts, their passwords and privileges, and ML
 description:
   - Makes accounts, their passwords and their privileges what they should be, all in one call, and makes the
     database.
-  - Passwords are compared by logging in, as MySQL cannot be asked for them and its hashes differ each time.
-    A password is only set when the server refuses it.
+  - A password is only set when it is not the account's. That is told by the hash that the server keeps, or by
+    logging in where the account's plugin is not C(caching_sha2_password).
   - Values reach the server as bound parameters. A password may hold quotes, backslashes, C(%), spaces and
     characters beyond ASCII.
   - At the end each account is logged in to, so that success means that it can be used.
@@ -26,7 +26,6 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Logins are tried in check mode too. They write nothing.
   diff_mode:
     support: full
     details: The diff shows privileges. Of a password it shows only that it changes.
@@ -34,7 +33,7 @@ attributes:
     support: full
     details:
       - An account whose O(accounts[].host) does not match this host's address cannot be logged in to.
-        Set O(accounts[].update_password=on_create) and O(accounts[].verify=false) for such an account.
+        Set O(accounts[].verify=false) for such an account.
   platform:
     platforms: posix
     support: full
@@ -74,11 +73,33 @@ options:
         type: path
       update_password:
         description:
-          - V(always) sets the password when the server refuses it.
+          - V(always) sets the password when it is not the account's, which an old one that is still valid is not.
           - V(on_create) sets it on a new account only, and does not try it on an existing one.
         type: str
         choices: [always, on_create]
         default: always
+      retain_old_password:
+        description:
+          - When the password is set, the one from before stays valid beside it, until it is discarded, so that clients
+            can change over. MySQL keeps one such password; a second is refused.
+        type: bool
+        default: false
+      discard_old_password:
+        description:
+          - The password from before is made invalid. It is refused if the password given is not the account's newest.
+        type: bool
+        default: false
+      require:
+        description:
+          - V(ssl) refuses sessions of the account without TLS, V(x509) also those without a certificate that an
+            authority of the server signed. When this is not set, it is left alone.
+        type: str
+        choices: [none, ssl, x509]
+      max_user_connections:
+        description:
+          - How many sessions the account may have at a time, V(0) for as many as the server takes. When this is not
+            set, it is left alone.
+        type: int
       privileges:
         description:
           - The privileges on O(accounts[].on), such as V(SELECT). V(ALL) stands for all of them but V(GRANT
@@ -105,11 +126,35 @@ options:
       verify:
         description:
           - Whether a login as the account must succeed at the end.
-          - V(localhost) accounts are tried through O(login_unix_socket), others over TCP at O(login_host).
+          - V(localhost) accounts are tried through O(login_unix_socket), others over TCP at O(login_host). Of
+            several accounts of one user with one password, one is tried, whichever this host may log in to.
           - When this is not set, it is so for an account with a password, but not for a V(localhost) account
             without O(login_unix_socket), nor for O(accounts[].update_password=on_create) on an existing
-            account.
+            account, nor for O(accounts[].require=x509) without O(client_cert).
         type: bool
+  owner:
+    description:
+      - A mark that every account of O(accounts) but root gets, as the user attribute C(mlflow_ops_owner), so that they
+        are known again.
+    type: str
+  unlisted:
+    description:
+      - V(remove) removes accounts with the mark of O(owner) that are not in O(accounts). Accounts without the mark are
+        never touched.
+    type: str
+    choices: [keep, remove]
+    default: keep
+  components:
+    description:
+      - Components of the server to install if they are missing, such as V(component_validate_password).
+    type: list
+    elements: str
+    default: []
+  server_certificate:
+    description:
+      - File on the host with the certificate, in PEM form, that the server is to present at O(login_host). If it
+        presents another, it reads its files again, without a restart and without ending sessions.
+    type: path
   database:
     description:
       - A database to make if it is missing. An existing one is left as it is, and a database is never
@@ -184,11 +229,19 @@ EXAMPLES = r"""
     database: mlflow
     accounts:
       - name: mlflowusr
-        host: 10.20.0.0/255.255.0.0
+        host: 10.20.0.0/16
         password: "{{ mlflow_password }}"
-        update_password: on_create
         verify: false
         privileges: [SELECT, INSERT, UPDATE, DELETE]
+
+- name: Give MLflow's user a new password, and let the old one be valid for a while
+  mlflow_ops.backend_store.mlflow_mysql_account:
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+    login_password_files: [/srv/mlflow-mysql/secrets/root]
+    accounts:
+      - name: mlflowusr
+        password_file: /srv/mlflow-mysql/secrets/mlflowusr
+        retain_old_password: true
 """
 
 RETURN = r"""
@@ -213,6 +266,9 @@ accounts:
       type: bool
     password_changed:
       description: Whether the password was set. It is for a new account.
+      type: bool
+    old_password_discarded:
+      description: Whether a password from before was made invalid.
       type: bool
     granted:
       description: What was granted.
@@ -239,6 +295,23 @@ database:
     created:
       description: Whether it is new.
       type: bool
+unknown_accounts:
+  description:
+    - Accounts that are neither in O(accounts) nor marked with O(owner), nor MySQL's own or root@localhost. Nothing is
+      done to them.
+  returned: when O(owner) is given and the server was reached
+  type: list
+  elements: str
+  sample: ['somebody@%']
+components:
+  description: The components that were installed.
+  returned: when the server was reached
+  type: list
+  elements: str
+tls_reloaded:
+  description: Whether the server was made to read its certificate again.
+  returned: when the server was reached
+  type: bool
 server_version:
   description: The version of the server.
   returned: when the server was reached
@@ -251,12 +324,19 @@ waited:
   sample: 1.25
 """
 
+import hashlib
+import re
+import ssl
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _accounts, _connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _accounts,
+    _caching_sha2,
+    _connection,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._accounts import (
     AccountPlan,
     BadRequest,
@@ -277,6 +357,21 @@ class StatementFailed(Exception):
     """The server did not take a statement. The message is fit to be shown."""
 
 
+ER_NOT_VALID_PASSWORD = 1819
+OWN = ("mysql.infoschema", "mysql.session", "mysql.sys")
+
+
+@dataclass(frozen=True)
+class StoredAccount:
+    """What the server keeps of an account besides its privileges; `old` is the hash of its old password."""
+
+    hash: bytes = field(repr=False)
+    old: bytes | None = field(repr=False)
+    ssl_type: str
+    max_user_connections: int
+    owner: str | None
+
+
 @dataclass
 class Outcome:
     """What was found and done so far: what is returned on success and on failure alike."""
@@ -287,6 +382,9 @@ class Outcome:
     database: dict[str, Any] | None = None
     plans: list[AccountPlan] = field(default_factory=list)
     diff: dict[str, Any] | None = None
+    components: list[str] = field(default_factory=list)
+    tls_reloaded: bool = False
+    unknown_accounts: list[str] | None = None
 
     def result(self) -> dict[str, Any]:
         if not self.server_version:
@@ -296,7 +394,11 @@ class Outcome:
             "accounts": [plan.result() for plan in self.plans],
             "server_version": self.server_version,
             "waited": round(self.waited, 3),
+            "components": self.components,
+            "tls_reloaded": self.tls_reloaded,
         }
+        if self.unknown_accounts is not None:
+            result["unknown_accounts"] = self.unknown_accounts
         if self.database is not None:
             result["database"] = self.database
         if self.diff is not None:
@@ -327,10 +429,32 @@ class Server:
             code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
             message = str(error.args[1]) if len(error.args) > 1 else ""
             reason = _accounts.explain_error(code, message, self.secrets)
+            if code == ER_NOT_VALID_PASSWORD:
+                reason += f", which wants {self.password_policy()}"
             raise StatementFailed(f"cannot {statement.purpose}: {reason}") from None
 
     def read(self, sql: str, params: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         return self.run(Statement(sql, tuple(params), "read the server's accounts"))
+
+    def password_policy(self) -> str:
+        """What a new password must be."""
+        rows = dict(self.read("SHOW GLOBAL VARIABLES LIKE 'validate_password.%%'"))
+        kinds = [
+            f"{rows[f'validate_password.{key}']} {kind}"
+            for key, kind in (
+                ("mixed_case_count", "lower and upper case"),
+                ("number_count", "digits"),
+                ("special_char_count", "other characters"),
+            )
+            if rows.get("validate_password.policy") != "LOW" and f"validate_password.{key}" in rows
+        ]
+        return ", ".join([f"at least {rows.get('validate_password.length')} characters", *kinds])
+
+    def missing_components(self, wanted: Sequence[str]) -> list[str]:
+        found = (
+            {row[0] for row in self.read("SELECT component_urn FROM mysql.component")} if wanted else set()
+        )
+        return [name for name in wanted if f"file://{name}" not in found]
 
     def has_database(self, name: str) -> bool:
         rows = self.read("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [name])
@@ -341,12 +465,25 @@ class Server:
         rows = self.read("SHOW PRIVILEGES")
         return frozenset(row[0].upper() for row in rows) - {"USAGE", "PROXY", _accounts.GRANT_OPTION}
 
-    def accounts(self, names: Sequence[str]) -> dict[tuple[str, str], CurrentAccount]:
+    def stored(self) -> dict[tuple[str, str], StoredAccount]:
+        """All accounts, by name and host."""
+        rows = self.read(
+            "SELECT user, host, CAST(authentication_string AS BINARY), "
+            "CAST(user_attributes->>'$.additional_password' AS BINARY), ssl_type, max_user_connections, "
+            f"user_attributes->>'$.metadata.{_accounts.OWNER}' FROM mysql.user"
+        )
+        return {
+            (name, host): StoredAccount(
+                _bytes(stored), _bytes(old) if old is not None else None, _text(kind), int(limit), owner
+            )
+            for name, host, stored, old, kind, limit, owner in rows
+        }
+
+    def accounts(
+        self, names: Sequence[str], stored: Mapping[tuple[str, str], StoredAccount]
+    ) -> dict[tuple[str, str], CurrentAccount]:
         """All accounts of these user names, by name and host."""
-        if not names:
-            return {}
-        marks = ", ".join(["%s"] * len(names))
-        keys = self.read(f"SELECT user, host FROM mysql.user WHERE user IN ({marks})", names)
+        keys = [key for key in stored if key[0] in names]
         # information_schema names an account in one column, and quotes it without escaping.
         grantees = {_accounts.label(name, host): (name, host) for name, host in keys}
         if not grantees:
@@ -372,9 +509,21 @@ class Server:
             key: CurrentAccount(
                 frozenset(everywhere[key]),
                 {pattern: frozenset(privileges) for pattern, privileges in databases[key].items()},
+                _accounts.REQUIREMENTS.get(stored[key].ssl_type, "specified"),
+                stored[key].max_user_connections,
+                stored[key].old is not None,
+                stored[key].owner,
             )
             for key in grantees.values()
         }
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value or "").encode("latin-1", "replace")
+
+
+def _text(value: Any) -> str:
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _add(privileges: set[str], name: str, grantable: str) -> None:
@@ -398,6 +547,10 @@ def argument_spec() -> dict[str, Any]:
             "default": "always",
             "no_log": False,
         },
+        "retain_old_password": {"type": "bool", "default": False, "no_log": False},
+        "discard_old_password": {"type": "bool", "default": False, "no_log": False},
+        "require": {"type": "str", "choices": ["none", "ssl", "x509"]},
+        "max_user_connections": {"type": "int"},
         "privileges": {"type": "list", "elements": "str"},
         "on": {"type": "str"},
         "global_privileges": {"type": "list", "elements": "str"},
@@ -416,10 +569,14 @@ def argument_spec() -> dict[str, Any]:
         "database_charset": {"type": "str", "default": "utf8mb4"},
         "database_collation": {"type": "str", "default": "utf8mb4_0900_bin"},
         "wait_timeout": {"type": "float", "default": 0},
+        "owner": {"type": "str"},
+        "unlisted": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
+        "components": {"type": "list", "elements": "str", "default": []},
+        "server_certificate": {"type": "path"},
     }
 
 
-def wanted_account(entry: Mapping[str, Any], database: str | None) -> WantedAccount:
+def wanted_account(entry: Mapping[str, Any], database: str | None, owner: str | None = None) -> WantedAccount:
     """An entry of the option `accounts`, its password read, its privileges as they were written."""
     password = entry["password"]
     if entry["password_file"] is not None and entry["state"] == "present":
@@ -447,6 +604,11 @@ def wanted_account(entry: Mapping[str, Any], database: str | None) -> WantedAcco
             privileges, _accounts.DATABASE_PRIVILEGES, "on a database (global_privileges takes the others)"
         ),
         global_privileges=None if everywhere is None else frozenset(everywhere),
+        require=entry["require"],
+        max_user_connections=entry["max_user_connections"],
+        retain_old_password=entry["retain_old_password"],
+        discard_old_password=entry["discard_old_password"],
+        owner=None if entry["name"] == "root" else owner,
     )
 
 
@@ -470,41 +632,63 @@ def address_of(account: WantedAccount, login: Login) -> _connection.Address:
     return login.address if account.host == "localhost" else login.tcp_address
 
 
-def accepts(account: WantedAccount, login: Login) -> bool:
-    """Whether a login with the wanted password is taken, and taken for this very account."""
+def accepts(account: WantedAccount, stored: StoredAccount, login: Login) -> bool:
+    """Whether the wanted password is the account's own, not an old one that is still valid."""
     if account.password is None:
         return False
+    found = _caching_sha2.is_password_of(stored.hash, account.password)
+    if found is not None:
+        return found
+    if account.discard_old_password:
+        raise BadRequest(
+            f"the plugin of {account.label} does not tell which password is the newest: set the password once, which "
+            "makes it caching_sha2_password"
+        )
     address = address_of(account, login)
-    found = _connection.try_login(address, account.name, account.password, login.timeout, login.tls)
-    return found == f"{account.name}@{account.host}"
+    user = _connection.try_login(address, account.name, account.password, login.timeout, login.tls)
+    return user == f"{account.name}@{account.host}"
 
 
 def must_verify(plan: AccountPlan, asked: bool | None, login: Login) -> bool:
     account = plan.wanted
     if asked is False or account.password is None or not account.present:
         return False
-    if not plan.password_changed:
-        # An existing account's password was tried while planning, unless it was not to be updated.
-        return bool(asked) and not account.update_password
+    if not plan.password_changed and not account.update_password:
+        return bool(asked)
+    if account.require == "x509" and not login.tls.client_cert:
+        return bool(asked)
     return bool(asked) or account.host != "localhost" or bool(login.address.unix_socket)
 
 
-def verify(account: WantedAccount, login: Login) -> None:
-    """Raise ConnectionFailed unless a login as `account` is taken for it."""
-    address = address_of(account, login)
-    found = _connection.try_login(address, account.name, account.password or "", login.timeout, login.tls)
-    expected = f"{account.name}@{account.host}"
-    if found is None:
-        raise ConnectionFailed(
-            f"{address} refuses the login as {account.label}, although its password is set. "
-            "If its host does not match this client, or it needs TLS (ca_cert), "
-            "set verify: false and update_password: on_create for it"
-        )
-    if found != expected:
-        raise ConnectionFailed(
-            f"{address} takes the login as {account.label} for {found}: remove that account, "
-            "or set verify: false and update_password: on_create for the other"
-        )
+def verify(accounts: Sequence[WantedAccount], login: Login) -> None:
+    """Raise ConnectionFailed unless a login as each of `accounts` is taken for it.
+
+    Of the accounts of one user with one password, one is logged in to; which, the address from which this host comes
+    decides.
+    """
+    tried = set()
+    for account in accounts:
+        address = address_of(account, login)
+        key = (account.name, account.password, account.host == "localhost")
+        if key in tried:
+            continue
+        tried.add(key)
+        found = _connection.try_login(address, account.name, account.password or "", login.timeout, login.tls)
+        if found is None:
+            raise ConnectionFailed(
+                f"{address} refuses the login as {account.label}, although its password is set. "
+                "If its host does not match this client, or it needs TLS (ca_cert), set verify: false for it"
+            )
+        alike = {
+            f"{other.name}@{other.host}"
+            for other in accounts
+            if (other.name, other.password, other.host == "localhost") == key
+        }
+        if found not in alike:
+            raise ConnectionFailed(
+                f"{address} takes the login as {account.label} for {found}: remove that account, "
+                "or set verify: false for the other"
+            )
 
 
 def run(params: Mapping[str, Any], check_mode: bool, outcome: Outcome, mark_secret: Any) -> None:
@@ -512,8 +696,16 @@ def run(params: Mapping[str, Any], check_mode: bool, outcome: Outcome, mark_secr
 
     Raises BadRequest, ConnectionFailed and StatementFailed.
     """
-    wanted = [wanted_account(entry, params["database"]) for entry in params["accounts"]]
+    wanted = [wanted_account(entry, params["database"], params["owner"]) for entry in params["accounts"]]
     _accounts.check_accounts(wanted)
+    if params["unlisted"] == "remove" and not params["owner"]:
+        raise BadRequest("unlisted: remove needs owner, which says whose accounts may be removed")
+    for name in params["components"]:
+        if not re.match(r"^component_[a-z0-9_]+\Z", name):
+            raise BadRequest(f"{name!r} is no name of a component, such as component_validate_password")
+    certificate = None
+    if params["server_certificate"] is not None:
+        certificate = read_certificate(params["server_certificate"])
     if params["database"] is not None:
         _accounts.check_database(params["database"], params["database_charset"], params["database_collation"])
     login = _connection.login_from_params(params)
@@ -525,6 +717,13 @@ def run(params: Mapping[str, Any], check_mode: bool, outcome: Outcome, mark_secr
     try:
         outcome.server_version = server.version
         _apply(params, wanted, login, server, check_mode, outcome)
+        if certificate is not None:
+            reload_tls(certificate, login, server, check_mode, outcome)
+        if not check_mode:
+            entries = zip(outcome.plans, params["accounts"])
+            verify(
+                [plan.wanted for plan, entry in entries if must_verify(plan, entry["verify"], login)], login
+            )
     finally:
         server.connection.close()
 
@@ -538,10 +737,19 @@ def _apply(
     outcome: Outcome,
 ) -> None:
     # All is read and planned before anything is written: what makes no sense changes nothing.
-    plans = _plan(wanted, login, server)
+    components = server.missing_components(params["components"])
+    plans = _plan(params, wanted, login, server, outcome)
     database = params["database"]
     create = database is not None and not server.has_database(database)
     outcome.diff = _accounts.diff(plans, database, create)
+    # First of all, so that a password that breaks the policy is refused.
+    for name in components:
+        outcome.diff["before"].setdefault("components", [])
+        outcome.diff["after"].setdefault("components", []).append(name)
+        if not check_mode:
+            server.run(Statement(f"INSTALL COMPONENT 'file://{name}'", (), f"install {name}"))
+        outcome.components.append(name)
+        outcome.changed = True
     if database is not None:
         outcome.database = {"name": database, "created": False}
     if create:
@@ -558,15 +766,64 @@ def _apply(
                 server.run(statement)
             outcome.changed = True
         outcome.plans.append(plan)
+
+
+def read_certificate(path: str) -> bytes:
+    """The first certificate of a file, in DER form. Raises BadRequest."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise BadRequest(f"cannot read server_certificate {path}: {reason}") from None
+    found = re.search("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL)
+    try:
+        return ssl.PEM_cert_to_DER_cert(found.group(0) if found else "")
+    except ValueError:
+        raise BadRequest(f"server_certificate {path} has no certificate in PEM form") from None
+
+
+def reload_tls(certificate: bytes, login: Login, server: Server, check_mode: bool, outcome: Outcome) -> None:
+    """Let the server read its certificate again if it presents another than `certificate`."""
+    before = _connection.presented_certificate(login.tcp_address, login.timeout)
+    if before == certificate:
+        return
+    outcome.tls_reloaded = outcome.changed = True
+    if outcome.diff is not None:
+        outcome.diff["before"]["certificate"] = hashlib.sha256(before).hexdigest()
+        outcome.diff["after"]["certificate"] = hashlib.sha256(certificate).hexdigest()
     if check_mode:
         return
-    for plan, entry in zip(plans, params["accounts"]):
-        if must_verify(plan, entry["verify"], login):
-            verify(plan.wanted, login)
+    server.run(Statement("ALTER INSTANCE RELOAD TLS", (), "let the server read its certificate again"))
+    if _connection.presented_certificate(login.tcp_address, login.timeout) != certificate:
+        raise ConnectionFailed(
+            f"the server at {login.tcp_address} presents another certificate than server_certificate, also after it "
+            "read its files again: see that ssl_cert names that file, and that login_host and login_port lead to "
+            "this server"
+        )
 
 
-def _plan(wanted: Sequence[WantedAccount], login: Login, server: Server) -> list[AccountPlan]:
-    current = server.accounts(sorted({account.name for account in wanted}))
+def _plan(
+    params: Mapping[str, Any],
+    wanted: Sequence[WantedAccount],
+    login: Login,
+    server: Server,
+    outcome: Outcome,
+) -> list[AccountPlan]:
+    stored = server.stored()
+    owner = params["owner"]
+    listed = {account.key for account in wanted}
+    if owner is not None:
+        others = [
+            key for key in stored if key not in listed and key[0] not in OWN and key != ("root", "localhost")
+        ]
+        marked = [key for key in others if stored[key].owner == owner]
+        outcome.unknown_accounts = sorted(
+            f"{name}@{host}" for name, host in others if (name, host) not in marked
+        )
+        if params["unlisted"] == "remove":
+            wanted = [*wanted, *(WantedAccount(name, host, present=False) for name, host in marked)]
+    current = server.accounts(sorted({account.name for account in wanted}), stored)
     if any(account.global_privileges is not None for account in wanted):
         every = server.every_global_privilege()
         wanted = [
@@ -590,7 +847,9 @@ def _plan(wanted: Sequence[WantedAccount], login: Login, server: Server) -> list
             )
         tried = exists and account.present and account.update_password
         plans.append(
-            _accounts.plan_account(account, current.get(account.key), tried and accepts(account, login))
+            _accounts.plan_account(
+                account, current.get(account.key), tried and accepts(account, stored[account.key], login)
+            )
         )
     return plans
 

@@ -49,6 +49,11 @@ options:
     description: Dictionary from a path relative to C(secrets/) to the password that the file is to hold.
     type: dict
     default: {}
+  recovery:
+    description:
+      - Path, relative to C(secrets/), of a password. Statements that give it to root are written to
+        C(secrets/container/recover.sql), which a server that starts with it as its C(--init-file) executes.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -80,8 +85,10 @@ from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
-PASSWORD_LENGTH = 32  # of 62 characters each: 190 bits
-ALPHABET = string.ascii_letters + string.digits
+RECOVERY = "container/recover.sql"
+PASSWORD_LENGTH = 32  # of 64 characters each: 190 bits at least
+# Of each kind there is one at least, as MySQL's password policy wants it.
+KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_")
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,14 @@ class Entry:
     uid: int
     gid: int
     mode: int
+
+
+def generate() -> str:
+    """Return a password that any policy takes, and that needs no quotes anywhere."""
+    while True:
+        password = "".join(secrets.choice("".join(KINDS)) for dummy in range(PASSWORD_LENGTH))
+        if password[0].isalnum() and all(set(kind) & set(password) for kind in KINDS):
+            return password
 
 
 class Home:
@@ -194,7 +209,24 @@ class Home:
         self.after.append(
             f"secrets/{name}: " + ("a generated password" if content is None else "the given password")
         )
-        self._write(entry, content or "".join(secrets.choice(ALPHABET) for dummy in range(PASSWORD_LENGTH)))
+        self._write(entry, content or generate())
+
+    def recovery(self, name: str) -> None:
+        """Write the statements that let root in with the password of a file."""
+        password = self._read(os.path.join(self.path, "secrets", name)) or ""
+        literal = password.replace("\\", "\\\\").replace("'", "''")
+        statements = (
+            "CREATE USER IF NOT EXISTS 'root'@'localhost';\n"
+            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{literal}' ACCOUNT UNLOCK;\n"
+            "GRANT ALL ON *.* TO 'root'@'localhost' WITH GRANT OPTION;\n"
+        )
+        entry = Entry(os.path.join(self.path, "secrets", RECOVERY), 0, self.uid, 0o440)
+        if self._read(entry.path) != statements:
+            self.before.append(f"secrets/{RECOVERY}: absent")
+            self.after.append(f"secrets/{RECOVERY}: statements that let root in")
+            self._write(entry, statements)
+        else:
+            self._own(entry)
 
     def diff(self) -> list[dict[str, str]]:
         """Return what changes, for the module's result."""
@@ -217,6 +249,7 @@ def main() -> None:
             "context": {"type": "dict", "default": {}},
             "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
+            "recovery": {"type": "str"},
         },
         supports_check_mode=True,
     )
@@ -228,6 +261,9 @@ def main() -> None:
         home.directory("build", 0, 0, 0o755)
         home.directory("data", uid, uid, 0o750)
         home.directory("run", uid, uid, 0o750)
+        home.directory("tmp", uid, uid, 0o700)
+        home.directory("tls", 0, 0, 0o755)
+        home.directory("tls/server", 0, uid, 0o750)
         home.directory("secrets", 0, 0, 0o700)
         home.directory("secrets/container", 0, uid, 0o750)
         for name, content in sorted(options["context"].items()):
@@ -236,6 +272,8 @@ def main() -> None:
             home.password(name, None)
         for name, content in sorted(options["passwords"].items()):
             home.password(name, content)
+        if options["recovery"] is not None:
+            home.recovery(options["recovery"])
     except OSError as error:
         module.fail_json(
             msg=f"{error.filename2 or error.filename or options['path']} cannot be written: {error.strerror}. "

@@ -52,6 +52,44 @@ options:
   port:
     description: TCP port to look at.
     type: int
+  network:
+    description: Name of a network of the engine to look for.
+    type: str
+  tls:
+    description: Certificates to look at.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: How to call it in the result.
+        type: str
+        required: true
+      ca:
+        description: File with the certificates of the authorities that clients trust.
+        type: path
+        required: true
+      certificate:
+        description: File with the certificate, and with what leads from it to the authority.
+        type: path
+        required: true
+      key:
+        description: File with the key of the certificate, not encrypted.
+        type: path
+        required: true
+      names:
+        description: Host names and addresses by which clients connect.
+        type: list
+        elements: str
+        default: []
+      client:
+        description: Whether it is a client's certificate.
+        type: bool
+        default: false
+      spare_days:
+        description: A certificate that ends within so many days is a problem already.
+        type: int
+        default: 0
 """
 
 EXAMPLES = r"""
@@ -132,6 +170,17 @@ port:
     reason:
       description: Why it cannot be bound.
       type: str
+network:
+  description: C(id), C(labels) and C(subnets) of O(network), or V(null).
+  returned: always
+  type: dict
+tls:
+  description:
+    - Dictionary from the name of each of O(tls) to C(problems), a list of what keeps others from verifying who
+      presents the certificate, C(not_after), when it ends in UTC, and C(digests), the SHA-256 of the C(ca) and the
+      C(certificate) and of the public half of the C(key). The last two are V(null) where they cannot be read.
+  returned: always
+  type: dict
 docker_free_mb:
   description: Free space on the file system of the engine's data root (C(/var/lib) without an engine), in MiB.
   returned: always
@@ -164,9 +213,11 @@ import os
 import socket
 import struct
 import sys
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates
 
 MIB = 1024 * 1024
 LIBRARIES = ("requests", "pymysql", "cryptography")
@@ -276,6 +327,38 @@ def look_at_port(address: str, port: int) -> dict[str, Any]:
     return {"free": True, "container": None, "reason": None}
 
 
+def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of certificates, see RETURN."""
+    result: dict[str, Any] = {"problems": [], "not_after": None, "digests": None}
+    texts = {}
+    for name in ("ca", "certificate", "key"):
+        try:
+            with open(wanted[name], encoding="utf-8") as stream:
+                texts[name] = stream.read()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            result["problems"].append(f"{wanted[name]} cannot be read: {reason}")
+    if not result["problems"] and not _certificates.HAS_CRYPTOGRAPHY:
+        result["problems"].append("the library cryptography is missing")
+    if result["problems"]:
+        return result
+    material = _certificates.Material(**texts)
+    result["problems"] = _certificates.find_problems(
+        material,
+        wanted["names"],
+        datetime.now(timezone.utc),
+        wanted["client"],
+        timedelta(days=wanted["spare_days"]),
+    )
+    try:
+        end = _certificates.not_after(_certificates.read_certificates(material.certificate)[0])
+    except _certificates.BadPem:
+        return result
+    result["not_after"] = f"{end:%Y-%m-%dT%H:%M:%SZ}"
+    result["digests"] = _certificates.digests(material)
+    return result
+
+
 class Engine:
     """The engine as the ``docker`` command shows it."""
 
@@ -356,6 +439,16 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
                 "labels": found["Config"].get("Labels") or {},
                 "ports": found["HostConfig"].get("PortBindings") or {},
             }
+    network = None
+    if options["network"]:
+        found = engine.inspect("network", [options["network"]])[options["network"]]
+        if found:
+            configured = (found.get("IPAM") or {}).get("Config") or []
+            network = {
+                "id": found["Id"],
+                "labels": found.get("Labels") or {},
+                "subnets": [one["Subnet"] for one in configured if "Subnet" in one],
+            }
     result: dict[str, Any] = {
         "engine": {
             "installed": module.get_bin_path("dockerd") is not None,
@@ -365,6 +458,8 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
         },
         "images": images,
         "container": container,
+        "network": network,
+        "tls": {wanted["name"]: look_at_tls(wanted) for wanted in options["tls"]},
         "docker_free_mb": free_mb(engine.data_root()),
         "memory_mb": memory_mb(),
         "python": {
@@ -391,6 +486,22 @@ def main() -> None:
             "data_dir": {"type": "path"},
             "bind_address": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int"},
+            "network": {"type": "str"},
+            "tls": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "ca": {"type": "path", "required": True},
+                    "certificate": {"type": "path", "required": True},
+                    # A path, not a secret.
+                    "key": {"type": "path", "required": True, "no_log": False},
+                    "names": {"type": "list", "elements": "str", "default": []},
+                    "client": {"type": "bool", "default": False},
+                    "spare_days": {"type": "int", "default": 0},
+                },
+            },
         },
         supports_check_mode=True,
     )

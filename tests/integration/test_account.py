@@ -91,6 +91,7 @@ def test_create_then_nothing_to_do(clean: MySQL, run_module: RunModule) -> None:
             "host": "%",
             "created": True,
             "password_changed": True,
+            "old_password_discarded": False,
             "granted": [
                 "DELETE ON mlflow.*",
                 "INSERT ON mlflow.*",
@@ -701,8 +702,10 @@ def test_module_examples(clean: MySQL, run_module: RunModule, tls_only: Path, tm
 
     try:
         tasks = yaml.safe_load(text)
-        assert len(tasks) == 3
+        assert len(tasks) == 4
         for task in tasks:
+            if "let the old one be valid" in task["name"]:
+                (secrets / "mlflowusr").write_text(f"another {CANARY}\n")
             options = fill(task[f"mlflow_ops.backend_store.{MODULE}"])
             # The server made its certificate itself, and it names no address.
             options.update(login_port=clean.port, ca_cert=str(tls_only), check_hostname=False)
@@ -762,3 +765,177 @@ def test_filter_examples(tmp_path: Path) -> None:
     stated = mlflow_store_uri.EXAMPLES.strip().splitlines()[-1].strip(" #")
     assert stated in output
     assert "word" not in output
+
+
+# Rotation
+
+
+def rotate(clean: MySQL, run_module: RunModule, password: str, **more: Any) -> Result:
+    return run_module(MODULE, clean.options(accounts=[account(password=password, **more)]))
+
+
+def logs_in(clean: MySQL, password: str) -> bool:
+    try:
+        clean.login("mlflowusr", password).close()
+    except pymysql.err.OperationalError as error:
+        assert error.args[0] == 1045
+        return False
+    return True
+
+
+def test_rotation(clean: MySQL, run_module: RunModule) -> None:
+    old, new = "old 'one' %s \\", 'new "one" é€ %d'
+    ok(rotate(clean, run_module, old, privileges=DML, on="mlflow"), changed=True)
+    session = clean.login("mlflowusr", old)
+    predicted = run_module(
+        MODULE, clean.options(accounts=[account(password=new, retain_old_password=True)]), check=True
+    )
+    ok(predicted, changed=True)
+    assert [logs_in(clean, old), logs_in(clean, new)] == [True, False]
+    result = ok(rotate(clean, run_module, new, retain_old_password=True), changed=True)
+    assert result["accounts"][0]["password_changed"]
+    assert [logs_in(clean, old), logs_in(clean, new)] == [True, True]
+    ok(rotate(clean, run_module, new, retain_old_password=True), changed=False)
+
+    # A third would push the first out, behind whose back somebody still uses it.
+    third = rotate(clean, run_module, "third one", retain_old_password=True)
+    assert third.failed and "discard it first (discard_old_password)" in third["msg"]
+    assert [logs_in(clean, old), logs_in(clean, new), logs_in(clean, "third one")] == [True, True, False]
+    # What is to stay must be the newest: the old one is let in as well.
+    wrong = rotate(clean, run_module, old, discard_old_password=True)
+    assert wrong.failed and "is not its newest" in wrong["msg"]
+    assert [logs_in(clean, old), logs_in(clean, new)] == [True, True]
+
+    predicted = run_module(
+        MODULE, clean.options(accounts=[account(password=new, discard_old_password=True)]), check=True
+    )
+    ok(predicted, changed=True)
+    assert logs_in(clean, old)
+    result = ok(rotate(clean, run_module, new, discard_old_password=True), changed=True)
+    assert result["accounts"][0]["old_password_discarded"] and not result["accounts"][0]["password_changed"]
+    assert [logs_in(clean, old), logs_in(clean, new)] == [False, True]
+    ok(rotate(clean, run_module, new, discard_old_password=True), changed=False)
+    session.ping(reconnect=False)  # who was there stays there
+    session.close()
+    for one in (predicted, result, third, wrong):
+        assert old not in one.output and new not in one.output
+
+
+def test_an_old_password_is_not_the_password(clean: MySQL, run_module: RunModule) -> None:
+    ok(rotate(clean, run_module, "first one"), changed=True)
+    ok(rotate(clean, run_module, "second one", retain_old_password=True), changed=True)
+    ok(rotate(clean, run_module, "first one"), changed=True)
+    ok(rotate(clean, run_module, "first one", discard_old_password=True), changed=True)
+    assert [logs_in(clean, "first one"), logs_in(clean, "second one")] == [True, False]
+
+
+def test_retain_and_discard_exclude_each_other(clean: MySQL, run_module: RunModule) -> None:
+    result = rotate(clean, run_module, "some one", retain_old_password=True, discard_old_password=True)
+    assert result.failed and "set one of the two" in result["msg"]
+
+
+# Whose accounts they are
+
+
+def test_owner_and_unlisted(clean: MySQL, run_module: RunModule) -> None:
+    clean.execute("CREATE USER stranger IDENTIFIED BY 'x'")
+
+    def run(names: list[str], check: bool = False, **more: Any) -> Result:
+        accounts = [account(name=name, password="some one") for name in names]
+        return run_module(MODULE, clean.options(accounts=accounts, owner="test", **more), check=check)
+
+    result = ok(run(["one", "two"]), changed=True)
+    assert result["unknown_accounts"] == ["stranger@%"]
+    ok(run(["one", "two"], unlisted="remove"), changed=False)
+    ok(run(["one"]), changed=False)
+    ok(run(["one"], check=True, unlisted="remove"), changed=True)
+    result = ok(run(["one"], unlisted="remove"), changed=True)
+    assert [(one["name"], one["removed"]) for one in result["accounts"]] == [("one", False), ("two", True)]
+    users = "SELECT user FROM mysql.user WHERE user IN ('one', 'two', 'stranger') ORDER BY user"
+    assert clean.execute(users) == [("one",), ("stranger",)]
+    result = run_module(MODULE, clean.options(accounts=[], unlisted="remove"))
+    assert result.failed and "needs owner" in result["msg"]
+
+
+def test_options_of_an_account(clean: MySQL, run_module: RunModule) -> None:
+    wish = {"password": "some one", "require": "x509", "max_user_connections": 3, "owner": "test"}
+    owner = wish.pop("owner")
+    options = clean.options(accounts=[account(**wish)], owner=owner)
+    result = ok(run_module(MODULE, options), changed=True)
+    assert result["diff"]["after"]["accounts"]["'mlflowusr'@'%'"]["require"] == "x509"
+    asked = "SELECT ssl_type, max_user_connections FROM mysql.user WHERE user = 'mlflowusr'"
+    assert clean.execute(asked) == [("X509", 3)]
+    assert not logs_in(clean, "some one")
+    ok(run_module(MODULE, options), changed=False)
+    options["accounts"][0].update(require="none", max_user_connections=0)
+    ok(run_module(MODULE, options), changed=True)
+    assert clean.execute(asked) == [("", 0)] and logs_in(clean, "some one")
+
+
+def test_account_of_elsewhere(clean: MySQL, run_module: RunModule) -> None:
+    """Nobody can log in as it from here, and its password is kept up all the same."""
+    for password, changed in (
+        ("first one", True),
+        ("first one", False),
+        ("second one", True),
+        ("second one", False),
+    ):
+        wish = account(host="10.99.0.0/16", password=password, verify=False)
+        ok(run_module(MODULE, clean.options(accounts=[wish])), changed=changed)
+
+
+# Components and the certificate
+
+
+def test_password_policy(clean: MySQL, run_module: RunModule) -> None:
+    try:
+        options = clean.options(components=["component_validate_password"])
+        ok(run_module(MODULE, options, check=True), changed=True)
+        assert ok(run_module(MODULE, options), changed=True)["components"] == ["component_validate_password"]
+        ok(run_module(MODULE, options), changed=False)
+        refused = rotate(clean, run_module, "weak one")
+        assert refused.failed
+        assert "does not satisfy the server's policy" in refused["msg"]
+        assert "wants at least 8 characters, 1 lower and upper case, 1 digits" in refused["msg"]
+        assert clean.execute("SELECT COUNT(*) FROM mysql.user WHERE user = 'mlflowusr'") == [(0,)]
+        ok(rotate(clean, run_module, "Str0ng-enough"), changed=True)
+    finally:
+        clean.execute("UNINSTALL COMPONENT 'file://component_validate_password'")
+    for name, words in (("component_nothing", "cannot install"), ("x'; DROP", "is no name of a component")):
+        result = run_module(MODULE, clean.options(components=[name]))
+        assert result.failed and words in result["msg"], result["msg"]
+
+
+def test_certificate(clean: MySQL, run_module: RunModule, tmp_path: Path) -> None:
+    """The server made one itself; another in its place is read without a restart."""
+    data = clean.execute("SELECT @@datadir")[0][0]
+    # A host from which no account may log in gets no certificate to see.
+    ok(rotate(clean, run_module, "a password"), changed=True)
+    before = docker("exec", clean.container, "cat", f"{data}server-cert.pem")
+    own = tmp_path / "own.pem"
+    own.write_text(before)
+    ok(run_module(MODULE, clean.options(server_certificate=str(own))), changed=False)
+    # The client's certificate, which the server made too, stands in for a renewed one.
+    session = clean.root()
+    keep = "cp server-cert.pem a && cp server-key.pem b"
+    move = "cp client-cert.pem server-cert.pem && cp client-key.pem server-key.pem"
+    docker("exec", clean.container, "sh", "-c", f"cd {data} && {keep} && {move}")
+    try:
+        renewed = tmp_path / "renewed.pem"
+        renewed.write_text(docker("exec", clean.container, "cat", f"{data}server-cert.pem"))
+        options = clean.options(server_certificate=str(renewed))
+        assert ok(run_module(MODULE, options, check=True), changed=True)["tls_reloaded"]
+        result = ok(run_module(MODULE, options), changed=True)
+        assert result["tls_reloaded"] and result["diff"]["before"] != result["diff"]["after"]
+        ok(run_module(MODULE, options), changed=False)
+        session.ping(reconnect=False)
+    finally:
+        session.close()
+        # Into the files that are there, which the server owns.
+        back = "cp a server-cert.pem && cp b server-key.pem && rm a b"
+        docker("exec", clean.container, "sh", "-c", f"cd {data} && {back}")
+        clean.execute("ALTER INSTANCE RELOAD TLS")
+    other = run_module(MODULE, clean.options(server_certificate=str(renewed)))
+    assert other.failed and "presents another certificate than server_certificate" in other["msg"]
+    missing = run_module(MODULE, clean.options(server_certificate=str(tmp_path / "none")))
+    assert missing.failed and "cannot read server_certificate" in missing["msg"]

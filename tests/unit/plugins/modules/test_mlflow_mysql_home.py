@@ -105,7 +105,10 @@ def test_generated_passwords(home: Path) -> None:
     passwords = [(home / "secrets" / name).read_text() for name in GENERATE]
     for password in passwords:
         assert len(password) == 32
-        assert set(password) <= set(string.ascii_letters + string.digits)
+        assert set(password) <= set(string.ascii_letters + string.digits + "-_")
+        # MySQL's policy wants one of each.
+        assert all(set(password) & set(kind) for kind in (string.ascii_lowercase, string.ascii_uppercase))
+        assert set(password) & set(string.digits) and set(password) & set("-_")
         assert password not in json.dumps(result)
     assert len(set(passwords)) == len(passwords)
 

@@ -1,0 +1,377 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module that looks at how safe a MySQL store is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mlflow_mysql_audit
+author:
+  - The mlflow_ops.backend_store authors (@mlflow-ops)
+version_added: 0.1.0
+short_description: Audit a MySQL store against CIS and dev-sec controls
+description:
+  - Looks at a MySQL server, its accounts, its container and its files, and says for each control whether it holds,
+    what was found, and what to do.
+  - Each control cites the numbers that it stands for in the CIS Oracle MySQL Community Server 9.7 Benchmark v1.0.0,
+    the CIS Docker Benchmark v1.6.0 and dev-sec's mysql-baseline.
+  - Works on any store, also on one that this collection did not make. What cannot be looked at is V(unknown), and
+    the rest is still looked at.
+  - Reads only, and runs nothing in the container.
+extends_documentation_fragment:
+  - mlflow_ops.backend_store.attributes
+  - mlflow_ops.backend_store.login
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+    details: Nothing is changed.
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+    support: full
+options:
+  login_unix_socket:
+    description:
+      - The path of the server's Unix socket on the host. Where there is no such socket, O(login_user) logs in over
+        TCP.
+  container:
+    description:
+      - The name of the container that the server runs in. Without it, controls of containers are skipped.
+    type: str
+  administrators:
+    description:
+      - Accounts that may have server-wide privileges, as a name for all its hosts or as C(name@host).
+    type: list
+    elements: str
+    default: [root]
+seealso:
+  - plugin: mlflow_ops.backend_store.mlflow_mysql_audit_report
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Audit a store that this collection deployed
+  mlflow_ops.backend_store.mlflow_mysql_audit:
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+    login_password_files: [/srv/mlflow-mysql/secrets/root_password]
+    container: mlflow_mysql_db
+  register: audit
+
+- name: Show the report
+  ansible.builtin.debug:
+    msg: "{{ audit | mlflow_ops.backend_store.mlflow_mysql_audit_report }}"
+"""
+
+RETURN = r"""
+controls:
+  description: Every control.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Its name, which stays the same.
+      type: str
+      sample: tls-required
+    title:
+      description: What holds if it passes.
+      type: str
+      sample: Sessions over the network use TLS
+    references:
+      description: What it stands for.
+      type: list
+      elements: str
+      sample: [CIS MySQL 8.1]
+    status:
+      description:
+        - V(pass), V(fail), V(skip) where the store has nothing that the control is about, or V(unknown) where it could
+          not be looked at.
+      type: str
+      sample: fail
+    found:
+      description: What was found. It holds no secret.
+      type: str
+      sample: require_secure_transport = OFF
+    remedy:
+      description: What to do when it fails.
+      type: str
+      sample: Set mlflow_mysql_tls to generated or provided; require_secure_transport = ON
+counts:
+  description: How many controls have each status.
+  returned: success
+  type: dict
+  sample: {"pass": 68, "fail": 1, "skip": 3, "unknown": 0}
+passed:
+  description: Whether no control is V(fail) or V(unknown).
+  returned: success
+  type: bool
+not_applicable:
+  description: Controls of the same sources that are not looked at, each with the reason.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    references:
+      description: Their numbers.
+      type: str
+      sample: CIS Docker 5.15
+    title:
+      description: What they are about.
+      type: str
+      sample: restart on failure, five times
+    reason:
+      description: Why.
+      type: str
+server_version:
+  description: The version of the server.
+  returned: when the server was reached
+  type: str
+  sample: 9.7.4
+"""
+
+import io
+import json
+import os
+import tarfile
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _audit, _connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._connection import ConnectionFailed
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+# Columns of mysql.user that are server-wide privileges, and the names of those.
+PRIVILEGE_COLUMNS = {
+    f"{name}_priv": name.replace("Repl_", "Replication_").replace("_", " ").upper()
+    for name in (
+        "Select Insert Update Delete Create Drop Reload Shutdown Process File References Index Alter Super Execute "
+        "Repl_slave Repl_client Create_user Event Trigger Create_routine Alter_routine"
+    ).split()
+}
+# Where servers in containers read their settings.
+CONFIGURATION = ("/etc/mysql", "/etc/my.cnf", "/etc/my.cnf.d")
+
+
+def rows(connection: Connection[Any], sql: str) -> list[dict[str, Any]]:
+    """The rows of a query, their columns in lower case."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        names = [column[0].lower() for column in cursor.description or ()]
+        return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+
+def text(value: Any) -> str:
+    return (
+        value.decode("utf-8", "replace")
+        if isinstance(value, bytes)
+        else str(value if value is not None else "")
+    )
+
+
+def read_server(connection: Connection[Any], evidence: _audit.Evidence) -> None:
+    import pymysql.err
+
+    evidence.version = connection.get_server_info()
+    found = rows(connection, "SHOW GLOBAL VARIABLES")
+    variables = {text(row["variable_name"]).lower(): text(row["value"]) for row in found}
+    status = rows(connection, "SHOW GLOBAL STATUS LIKE 'Ssl_server_not_after'")
+    evidence.status = {text(row["variable_name"]): text(row["value"]) for row in status}
+    evidence.databases = [text(next(iter(row.values()))) for row in rows(connection, "SHOW DATABASES")]
+    evidence.functions = [text(row["name"]) for row in rows(connection, "SELECT name FROM mysql.func")]
+    evidence.accounts = read_accounts(connection)
+    evidence.certificate_days = days_left(evidence.status.get("Ssl_server_not_after", ""))
+    # Last, so that a server that could be read only in part counts as one that could not.
+    evidence.variables = variables
+    try:
+        rows(connection, "SHOW GRANTS")
+    except pymysql.err.MySQLError as error:
+        if error.args and error.args[0] == 1290:  # ER_OPTION_PREVENTS_STATEMENT
+            evidence.processes = [*evidence.processes, "mysqld --skip-grant-tables"]
+
+
+def read_accounts(connection: Connection[Any]) -> list[_audit.Account]:
+    import pymysql.err
+
+    try:
+        dynamic = rows(connection, "SELECT user, host, priv, with_grant_option FROM mysql.global_grants")
+    except pymysql.err.MySQLError:  # MySQL 5.7 and MariaDB have none
+        dynamic = []
+    granting = {
+        (text(row["user"]), text(row["host"]))
+        for row in rows(connection, "SELECT user, host FROM mysql.db WHERE grant_priv = 'Y'")
+    }
+    now = datetime.now()
+    accounts = []
+    for row in rows(connection, "SELECT * FROM mysql.user"):
+        key = text(row["user"]), text(row["host"])
+        own = [entry for entry in dynamic if (text(entry["user"]), text(entry["host"])) == key]
+        named = {name for column, name in PRIVILEGE_COLUMNS.items() if text(row.get(column.lower())) == "Y"}
+        changed = row.get("password_last_changed")
+        accounts.append(
+            _audit.Account(
+                *key,
+                plugin=text(row.get("plugin")),
+                has_password=bool(row.get("authentication_string")),
+                locked=text(row.get("account_locked")) == "Y",
+                ssl_type=text(row.get("ssl_type")),
+                password_days=(now - changed).total_seconds() / 86400 if changed else None,
+                privileges=frozenset(named | {text(entry["priv"]).upper() for entry in own}),
+                grants=text(row.get("grant_priv")) == "Y"
+                or key in granting
+                or any(text(entry["with_grant_option"]) == "Y" for entry in own),
+            )
+        )
+    return accounts
+
+
+def days_left(end: str) -> float | None:
+    """`end` as OpenSSL writes it, such as ``Nov 24 14:00:00 2027 GMT``."""
+    try:
+        parsed = datetime.strptime(end, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return (parsed - datetime.now(timezone.utc)).total_seconds() / 86400
+
+
+class Engine:
+    """The engine as the ``docker`` command shows it."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.client = module.get_bin_path("docker")
+
+    def run(self, *arguments: str) -> tuple[int, bytes, str]:
+        if self.client is None:
+            return 127, b"", "there is no docker command"
+        status, out, err = self.module.run_command([self.client, *arguments], encoding=None)
+        return status, out, err.decode("utf-8", "replace").strip()
+
+    def read(self, name: str, evidence: _audit.Evidence) -> None:
+        status, out, err = self.run("container", "inspect", name)
+        if status != 0:
+            missing = "no such container" in err.lower()
+            evidence.container_problem = (
+                f"there is no container {name}: set mlflow_mysql_container_name to that of the store"
+                if missing
+                else f"the engine does not answer: {err.splitlines()[-1] if err else 'docker failed'}"
+            )
+            return
+        evidence.container = json.loads(out)[0]
+        status, out, err = self.run("info", "--format", "{{.Swarm.LocalNodeState}}")
+        evidence.swarm = out.decode().strip() if status == 0 else ""
+        # The engine wants the process IDs, which the table has first.
+        status, out, err = self.run("top", name, "-eo", "pid,args")
+        lines = out.decode("utf-8", "replace").splitlines()[1:] if status == 0 else []
+        evidence.processes = [line.split(None, 1)[-1] for line in lines]
+        evidence.configuration = [file for path in CONFIGURATION for file in self.files(name, path)]
+
+    def files(self, name: str, path: str) -> list[_audit.File]:
+        """The option files at `path` in the container, which need not exist; private keys are not read."""
+        status, out, _err = self.run("container", "cp", f"{name}:{path}", "-")
+        found = []
+        if status == 0:
+            with tarfile.open(fileobj=io.BytesIO(out)) as archive:
+                for member in archive:
+                    if not member.isfile() or not member.name.endswith(".cnf"):
+                        continue
+                    handle = archive.extractfile(member)
+                    content = handle.read().decode("utf-8", "replace") if handle else None
+                    place = os.path.join(os.path.dirname(path), member.name)
+                    found.append(_audit.File(place, member.uid, member.gid, member.mode, content))
+        return found
+
+
+def host_file(path: str, evidence: _audit.Evidence) -> _audit.File | None:
+    """What the host knows of a path of the server: its own, or what is mounted there in the container."""
+    if evidence.container is not None:
+        places = sorted(
+            evidence.container.get("Mounts") or [], key=lambda m: len(m["Destination"]), reverse=True
+        )
+        for mount in places:
+            inside = os.path.relpath(path, mount["Destination"])
+            if not inside.startswith(".."):
+                path = os.path.normpath(os.path.join(mount["Source"], inside))
+                break
+        else:
+            return None
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return _audit.File(path, found.st_uid, found.st_gid, found.st_mode)
+
+
+def gather(module: AnsibleModule) -> dict[str, Any]:
+    params = dict(module.params)
+    evidence = _audit.Evidence(administrators=params["administrators"])
+    if params["container"]:
+        Engine(module).read(params["container"], evidence)
+    if params["login_unix_socket"] and not os.path.exists(params["login_unix_socket"]):
+        params["login_unix_socket"] = None
+    login = _connection.login_from_params(params)
+    for secret in login.secrets:
+        module.no_log_values.add(secret)
+    try:
+        connection = _connection.connect_administrator(login)
+        try:
+            read_server(connection, evidence)
+        finally:
+            connection.close()
+    except ConnectionFailed as failure:
+        evidence.server_problem = str(failure)
+    except _connection.pymysql.err.MySQLError as error:
+        reason = _connection.describe_error(error, login.address)
+        evidence.server_problem = f"{reason}: log in as an account that may read mysql.user"
+    data = evidence.variable("datadir") or "/var/lib/mysql"
+    evidence.data = host_file(data.rstrip("/"), evidence)
+    if evidence.variable("ssl_key"):
+        evidence.key = host_file(os.path.join(data, str(evidence.variable("ssl_key"))), evidence)
+    evidence.apparmor = content_of("/sys/module/apparmor/parameters/enabled") == "Y"
+    evidence.selinux = os.path.exists("/sys/fs/selinux/enforce")
+    controls = _audit.audit(evidence)
+    counts = {
+        status: sum(1 for control in controls if control["status"] == status)
+        for status in (_audit.PASS, _audit.FAIL, _audit.SKIP, _audit.UNKNOWN)
+    }
+    return {
+        "changed": False,
+        "controls": controls,
+        "counts": counts,
+        "passed": not counts[_audit.FAIL] and not counts[_audit.UNKNOWN],
+        "not_applicable": [
+            {"references": references, "title": title, "reason": reason}
+            for references, title, reason in _audit.NOT_APPLICABLE
+        ],
+        **({"server_version": evidence.version} if evidence.version else {}),
+    }
+
+
+def content_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_connection.login_argument_spec(),
+            "container": {"type": "str"},
+            "administrators": {"type": "list", "elements": "str", "default": ["root"]},
+        },
+        supports_check_mode=True,
+    )
+    module.exit_json(**gather(module))
+
+
+if __name__ == "__main__":
+    main()
