@@ -116,6 +116,10 @@ bench-schema: .venv/dev $(BASE_IMAGE) ## Time of a look at the schema against ML
 bench-deploy: .venv/dev $(BASE_IMAGE) ## Time of the role against bare docker commands, as ratios
 	python bench/bench_deploy.py
 
+.PHONY: bench-hardening
+bench-hardening: .venv/dev $(BASE_IMAGE) ## What TLS and the hardened container cost MLflow's logging, as ratios
+	python bench/bench_hardening.py
+
 .PHONY: generated
 generated: .venv/dev ## Make the generated files again: db-backend-store, the tables of README.md
 	ansible-playbook tools/render_db_backend_store.yml

@@ -46,6 +46,11 @@ def verify(ca: str, certificate: str, key: str, another_ca: str) -> None:
     print(f"MLflow's session: {account}, {version}, {cipher}")
     own = {"ssl_cert": certificate, "ssl_key": key}
     checked = {"ssl_verify_cert": True, "ssl_verify_identity": True}
+    # The same by MLflow's own variables, as the summary of a deployment names them.
+    for name, path in (("CA", ca), ("CERT", certificate), ("KEY", key)):
+        os.environ[f"MLFLOW_MYSQL_SSL_{name}"] = path
+    with create_sqlalchemy_engine(PLAIN.render_as_string(hide_password=False)).connect() as connection:
+        assert connection.execute(text("SHOW STATUS LIKE 'Ssl_cipher'")).fetchone()[1] == cipher
     # 3159 where the account itself asks for no certificate: see shared/rights.py.
     refused("clear text", 1045, "Access denied", ssl_disabled=True)
     refused("no client certificate", 1045, "Access denied", ssl_ca=ca, **checked)

@@ -74,3 +74,21 @@ def test_roles_keep_to_their_names() -> None:
         for path in (ROOT / "roles" / role).glob("tasks/*.yml"):
             for name in re.findall(r"^\s+register: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE):
                 assert name.startswith(f"__{role}_"), (path, name)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_booleans_may_be_given_on_the_command_line(role: str) -> None:
+    """`-e name=false` is a text that is true: where a variable decides, it is made a boolean first."""
+    entries = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"].values()
+    names = "|".join(
+        name for entry in entries for name, option in entry["options"].items() if option["type"] == "bool"
+    )
+    deciding = re.compile(rf"(?:\b(?:if|not|and|or)|when:|that:) +\(?({names})\b(?! \| bool)(?!'| is)")
+    for path in [*(ROOT / "roles" / role).glob("tasks/*.yml"), *(ROOT / "roles" / role).glob("vars/*.yml")]:
+        # Not in what is said to users.
+        lines = [
+            line
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if not re.search(r"to true|is false", line)
+        ]
+        assert not names or not deciding.findall("\n".join(lines)), path

@@ -270,3 +270,18 @@ def test_full_file_system(tmp_path: Path) -> None:
         assert everything(home / "secrets") == before
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_statements_that_let_root_in(tmp_path: Path) -> None:
+    """They hold the password of a file, whatever that is, and are seen by the server's group only."""
+    password = "canary-61c0'\\ %s"
+    home = tmp_path / "store"
+    ok(run(home, passwords={"root_password.new": password}), changed=True)
+    ok(run(home, check=True, recovery="root_password.new"), changed=True)
+    file = home / "secrets/container/recover.sql"
+    assert not file.exists()
+    ok(run(home, recovery="root_password.new"), changed=True)
+    assert "IDENTIFIED BY 'canary-61c0''\\\\ %s' ACCOUNT UNLOCK;" in file.read_text()
+    found = file.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, UID, 0o440)
+    ok(run(home, recovery="root_password.new"), changed=False)
