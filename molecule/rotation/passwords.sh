@@ -13,7 +13,8 @@ query() { # user, password, statement
 }
 root=$(<"$home/secrets/root_password")
 query mlflow_migrator "$(<"$home/secrets/migrator_password")" 'DO 1'
+query mlflow_backup "$(<"$home/secrets/backup_password")" 'DO 1'
 docker exec mlflow_mysql_db bash /usr/local/bin/mlflow-mysql-healthcheck
-sha256sum "$home"/secrets/root_password "$home"/secrets/migrator_password "$home"/secrets/container/mysql_password
+sha256sum "$home"/secrets/root_password "$home"/secrets/{migrator,backup}_password "$home"/secrets/container/mysql_password
 query root "$root" "SELECT COUNT(*) FROM mysql.user WHERE user_attributes->>'\$.additional_password' IS NOT NULL" | sed 's/^/old: /'
 find "$home/secrets" -name '*.new' -o -name rotating -o -name recover.sql | sed 's/^/left: /'

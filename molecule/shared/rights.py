@@ -43,7 +43,7 @@ except pymysql.err.OperationalError as error:
     assert error.args[0] == 3159, error
 else:
     raise AssertionError("MLflow's user may log in without TLS")
-for user in ("root", "mlflow_migrator"):
+for user in ("root", "mlflow_migrator", "mlflow_backup"):
     try:
         pymysql.connect(user=user, password="", **where)
     except pymysql.err.OperationalError as error:

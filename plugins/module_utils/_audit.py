@@ -64,7 +64,6 @@ class Evidence:
 
     version: str | None = None
     variables: Mapping[str, str] | None = None
-    status: Mapping[str, str] = field(default_factory=dict)
     accounts: Sequence[Account] = ()
     databases: Sequence[str] = ()
     functions: Sequence[str] = ()

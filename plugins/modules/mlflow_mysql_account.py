@@ -335,6 +335,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _accounts,
     _caching_sha2,
+    _certificates,
     _connection,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._accounts import (
@@ -363,10 +364,10 @@ OWN = ("mysql.infoschema", "mysql.session", "mysql.sys")
 
 @dataclass(frozen=True)
 class StoredAccount:
-    """What the server keeps of an account besides its privileges; `old` is the hash of its old password."""
+    """What the server keeps of an account besides its privileges."""
 
     hash: bytes = field(repr=False)
-    old: bytes | None = field(repr=False)
+    has_old_password: bool
     ssl_type: str
     max_user_connections: int
     owner: str | None
@@ -469,13 +470,11 @@ class Server:
         """All accounts, by name and host."""
         rows = self.read(
             "SELECT user, host, CAST(authentication_string AS BINARY), "
-            "CAST(user_attributes->>'$.additional_password' AS BINARY), ssl_type, max_user_connections, "
+            "user_attributes->>'$.additional_password' IS NOT NULL, ssl_type, max_user_connections, "
             f"user_attributes->>'$.metadata.{_accounts.OWNER}' FROM mysql.user"
         )
         return {
-            (name, host): StoredAccount(
-                _bytes(stored), _bytes(old) if old is not None else None, _text(kind), int(limit), owner
-            )
+            (name, host): StoredAccount(_bytes(stored), bool(old), _text(kind), int(limit), owner)
             for name, host, stored, old, kind, limit, owner in rows
         }
 
@@ -511,7 +510,7 @@ class Server:
                 {pattern: frozenset(privileges) for pattern, privileges in databases[key].items()},
                 _accounts.REQUIREMENTS.get(stored[key].ssl_type, "specified"),
                 stored[key].max_user_connections,
-                stored[key].old is not None,
+                stored[key].has_old_password,
                 stored[key].owner,
             )
             for key in grantees.values()
@@ -776,7 +775,7 @@ def read_certificate(path: str) -> bytes:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise BadRequest(f"cannot read server_certificate {path}: {reason}") from None
-    found = re.search("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL)
+    found = _certificates.BLOCK.search(text)
     try:
         return ssl.PEM_cert_to_DER_cert(found.group(0) if found else "")
     except ValueError:

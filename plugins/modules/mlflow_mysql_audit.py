@@ -182,11 +182,10 @@ def read_server(connection: Connection[Any], evidence: _audit.Evidence) -> None:
     found = rows(connection, "SHOW GLOBAL VARIABLES")
     variables = {text(row["variable_name"]).lower(): text(row["value"]) for row in found}
     status = rows(connection, "SHOW GLOBAL STATUS LIKE 'Ssl_server_not_after'")
-    evidence.status = {text(row["variable_name"]): text(row["value"]) for row in status}
     evidence.databases = [text(next(iter(row.values()))) for row in rows(connection, "SHOW DATABASES")]
     evidence.functions = [text(row["name"]) for row in rows(connection, "SELECT name FROM mysql.func")]
     evidence.accounts = read_accounts(connection)
-    evidence.certificate_days = days_left(evidence.status.get("Ssl_server_not_after", ""))
+    evidence.certificate_days = days_left(text(status[0]["value"]) if status else "")
     # Last, so that a server that could be read only in part counts as one that could not.
     evidence.variables = variables
     try:
