@@ -22,4 +22,5 @@ mkdir -p /srv/foreign/data && echo precious >/srv/foreign/data/thesis.txt
 mkdir -p /srv/readonly /srv/small
 mount -t tmpfs -o ro tmpfs /srv/readonly
 mount -t tmpfs -o size=64m tmpfs /srv/small
+python3 -m venv --without-pip /opt/isolated
 touch /srv/obstacles

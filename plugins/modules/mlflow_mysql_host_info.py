@@ -34,14 +34,35 @@ options:
     type: list
     elements: str
     default: []
-  image_repositories:
-    description: Repositories of which all tags in the engine's local store are returned in RV(images).
-    type: list
-    elements: str
-    default: []
+  image:
+    description:
+      - Repository of the store's image. All its tags in the engine's local store are in RV(images).
+      - The tag that is wanted is the digest of O(home.context), see RV(image).
+    type: str
   container:
     description: Name of a container to look for.
     type: str
+  home:
+    description: Options of M(mlflow_ops.backend_store.mlflow_mysql_home), to see whether it would do anything.
+    type: dict
+    suboptions:
+      path:
+        description: Directory that holds everything of the store.
+        type: path
+        required: true
+      uid:
+        description: User and group ID of the server in the container.
+        type: int
+        default: 999
+      context:
+        description: Dictionary from the name of a file in C(build/) to its text.
+        type: dict
+        default: {}
+      generate:
+        description: Paths, relative to C(secrets/), of passwords that must be there.
+        type: list
+        elements: str
+        default: []
   data_dir:
     description: Data directory of MySQL to look into.
     type: path
@@ -120,15 +141,36 @@ engine:
     error:
       description: What the C(docker) command said when no engine answered.
       type: str
+    rootless:
+      description: Whether the engine runs as a user without privileges.
+      type: bool
+    port_driver:
+      description: What publishes ports for a rootless engine, V(null) for others.
+      type: str
 images:
   description:
-    - Dictionary from each reference of O(images), and each tag of O(image_repositories), to C(id), C(labels) and
+    - Dictionary from each reference of O(images), and each tag of O(image), to C(id), C(labels) and
       C(layers), or V(null) where it is missing.
   returned: always
   type: dict
+image:
+  description: Reference of the image that is wanted. It is in RV(images), and V(null) there if it is missing.
+  returned: when O(image) and O(home) are given
+  type: str
+  sample: mlflow-mysql:ca2cffbb9989ac43
 container:
-  description: C(id), C(image_id), C(status), C(labels) and C(ports) of O(container), or V(null).
+  description:
+    - C(id), C(image_id), C(status), C(labels) and C(ports) of O(container), or V(null).
+    - What can be changed while it runs is in C(networks), a list of names, and C(limits), a dictionary from what
+      C(docker update) sets to its value, without what is not limited.
   returned: always
+  type: dict
+home:
+  description:
+    - C(current), whether nothing is to be done in O(home).
+    - C(uid), the user ID by which the host knows O(home.uid) of the container. It is another one where the engine is
+      rootless, and V(null) if that cannot be told.
+  returned: when O(home) is given
   type: dict
 data_dir:
   description: State of O(data_dir).
@@ -201,15 +243,24 @@ python:
       description: Libraries that it cannot import.
       type: list
       elements: str
+    sees_packages:
+      description: Whether it can import what the distribution's packages install.
+      type: bool
+packages_interrupted:
+  description: Whether an installation of Debian packages was interrupted and must be finished first.
+  returned: always
+  type: bool
 systemd:
   description: Whether systemd manages the host.
   returned: always
   type: bool
 """
 
+import hashlib
 import importlib.util
 import json
 import os
+import pwd
 import socket
 import struct
 import sys
@@ -218,10 +269,25 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home
 
 MIB = 1024 * 1024
+DPKG = "/var/lib/dpkg"
 LIBRARIES = ("requests", "pymysql", "cryptography")
 SHOWN_ENTRIES = 5
+# The fields of HostConfig that `docker update` changes.
+LIMITS = (
+    "Memory",
+    "MemoryReservation",
+    "PidsLimit",
+    "CpuShares",
+    "CpuQuota",
+    "CpuPeriod",
+    "NanoCpus",
+    "CpusetCpus",
+    "CpusetMems",
+    "BlkioWeight",
+)
 STAGE = "mysql_base_image_initialising"  # the staging directory of that role's docker-entrypoint.sh
 
 
@@ -359,6 +425,86 @@ def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def sees_packages(path: list[str], debian: bool) -> bool:
+    """Return whether an interpreter with this ``sys.path`` sees the distribution's Python packages."""
+    if debian:
+        return "/usr/lib/python3/dist-packages" in path
+    return any(entry.startswith("/usr/lib") and entry.endswith("/site-packages") for entry in path)
+
+
+def packages_interrupted(dpkg: str) -> bool:
+    """Return whether dpkg was interrupted: in its own records, or with a package half installed."""
+    try:
+        if any(name.isdigit() for name in os.listdir(os.path.join(dpkg, "updates"))):
+            return True
+        with open(os.path.join(dpkg, "status"), encoding="utf-8", errors="replace") as stream:
+            states = [line.split()[1:] for line in stream if line.startswith("Status: ")]
+    except OSError:
+        return False
+    return any(state[:1] == ["install"] and state[2:] != ["installed"] for state in states)
+
+
+def subordinate(uid: int, owner: int | None, ranges: str = "/etc/subuid") -> int | None:
+    """Return the user ID on the host of the user ``uid`` in a container of the rootless engine of ``owner``.
+
+    In such a container root is the owner, and the others are the owner's subordinate IDs in their order (subuid(5)).
+    """
+    if owner is None:
+        return None
+    try:
+        names = {pwd.getpwuid(owner).pw_name, str(owner)}
+    except KeyError:
+        names = {str(owner)}
+    try:
+        with open(ranges, encoding="utf-8") as stream:
+            fields = [line.strip().split(":") for line in stream]
+    except OSError:
+        return None
+    left = uid - 1
+    for name, start, count in (field for field in fields if len(field) == 3):
+        if name in names and start.isdigit() and count.isdigit():
+            if left < int(count):
+                return int(start) + left
+            left -= int(count)
+    return None
+
+
+def port_driver(proc: str) -> str:
+    """Return the port driver of the RootlessKit that runs, as its arguments name it."""
+    for process in filter(str.isdigit, os.listdir(proc)):
+        try:
+            with open(os.path.join(proc, process, "cmdline"), "rb") as stream:
+                arguments = stream.read().decode("utf-8", "replace").split("\0")
+        except OSError:
+            continue
+        for argument in arguments if "rootlesskit" in arguments[0] else []:
+            if argument.startswith("--port-driver="):
+                return argument.partition("=")[2]
+    return "builtin"
+
+
+def look_at_home(wanted: dict[str, Any], rootless: bool = False) -> bool:
+    """Return whether nothing is to be done in a store's directory."""
+    home = Home(wanted["path"].rstrip("/"), wanted["uid"], check=True, rootless=rootless)
+    try:
+        home.bring(wanted["context"], wanted["generate"], {})
+    except OSError:
+        return False
+    return not home
+
+
+def digest(context: dict[str, str]) -> str:
+    """Return what names an image by its build context."""
+    return hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def limits(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return what `docker update` may have set of a container, from its HostConfig."""
+    found = {name: configuration.get(name) for name in LIMITS}
+    found["RestartPolicy"] = (configuration.get("RestartPolicy") or {}).get("Name")
+    return {name: value for name, value in found.items() if value not in (None, 0, -1, "")}
+
+
 class Engine:
     """The engine as the ``docker`` command shows it."""
 
@@ -366,26 +512,50 @@ class Engine:
         self.module = module
         self.client = module.get_bin_path("docker")
         self.error: str | None = None
-        self.version = self._version()
+        about = self._about()
+        self.version: str | None = about.get("ServerVersion")
+        self.rootless = "name=rootless" in (about.get("SecurityOptions") or [])
+        self.data_root: str = about.get("DockerRootDir") or "/var/lib"
 
     def _docker(self, *arguments: str) -> tuple[int, str, str]:
         if self.client is None:
             return 127, "", "there is no docker command"
         return self.module.run_command([self.client, *arguments])
 
-    def _version(self) -> str | None:
-        status, out, err = self._docker("version", "--format", "{{.Server.Version}}")
-        if status == 0 and out.strip():
-            return out.strip()
-        self.error = err.strip().splitlines()[-1] if err.strip() else "the engine does not answer"
-        return None
+    def _about(self) -> dict[str, Any]:
+        status, out, err = self._docker("info", "--format", "{{json .}}")
+        about = json.loads(out) if out.startswith("{") else {}
+        if status == 0 and about.get("ServerVersion"):
+            return about
+        lines = [*(about.get("ServerErrors") or []), *err.strip().splitlines()]
+        self.error = lines[-1] if lines else "the engine does not answer"
+        return {}
 
-    def inspect(self, kind: str, names: list[str]) -> dict[str, Any]:
-        """Return what ``docker <kind> inspect`` says of each name, ``None`` where there is no such object."""
-        found: dict[str, Any] = {}
-        for name in names:
-            status, out, _err = self._docker(kind, "inspect", name) if self.version else (1, "", "")
-            found[name] = json.loads(out)[0] if status == 0 else None
+    def inspect(self, kind: str, names: list[str]) -> list[dict[str, Any]]:
+        """Return what ``docker <kind> inspect`` says of those of `names` that there are."""
+        if not self.version or not names:
+            return []
+        _status, out, _err = self._docker(kind, "inspect", *names)
+        return json.loads(out or "[]")
+
+    def owner(self) -> int | None:
+        """Return the user ID that owns the engine's socket."""
+        kind, _separator, path = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").partition("://")
+        try:
+            return os.stat(path).st_uid if kind == "unix" else None
+        except OSError:
+            return None
+
+    def images(self, references: list[str]) -> dict[str, Any]:
+        """Return the image of each reference, ``None`` where there is no such image."""
+        found: dict[str, Any] = dict.fromkeys(references)
+        for image in self.inspect("image", list(found)):
+            for name in (*(image.get("RepoTags") or []), *(image.get("RepoDigests") or []), image["Id"]):
+                if name in found:
+                    found[name] = image
+        # The engine knows some under another name than it lists, such as docker.io/library/mysql.
+        for name in [name for name, image in found.items() if image is None]:
+            found[name] = next(iter(self.inspect("image", [name])), None)
         return found
 
     def tags(self, repository: str) -> list[str]:
@@ -402,23 +572,16 @@ class Engine:
         _status, out, _err = self._docker("ps", "--filter", f"publish={port}", "--format", "{{.Names}}")
         return out.split()[0] if out.split() else None
 
-    def data_root(self) -> str:
-        """Return the directory in which the engine keeps images."""
-        if self.version:
-            status, out, _err = self._docker("info", "--format", "{{.DockerRootDir}}")
-            if status == 0 and out.strip():
-                return out.strip()
-        return "/var/lib"
-
 
 def gather(module: AnsibleModule) -> dict[str, Any]:
     """Return all facts, see RETURN."""
     options = module.params
     engine = Engine(module)
-    references = [
-        *options["images"],
-        *(tag for name in options["image_repositories"] for tag in engine.tags(name)),
-    ]
+    references = [*options["images"]]
+    wanted = None
+    if options["image"] and options["home"]:
+        wanted = f"{options['image']}:{digest(options['home']['context'])}"
+        references += [wanted, *engine.tags(options["image"])]
     images = {
         name: image
         and {
@@ -426,23 +589,23 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
             "labels": image["Config"].get("Labels") or {},
             "layers": image["RootFS"].get("Layers") or [],
         }
-        for name, image in engine.inspect("image", references).items()
+        for name, image in engine.images(references).items()
     }
     container = None
     if options["container"]:
-        found = engine.inspect("container", [options["container"]])[options["container"]]
-        if found:
+        for found in engine.inspect("container", [options["container"]]):
             container = {
                 "id": found["Id"],
                 "image_id": found["Image"],
                 "status": found["State"]["Status"],
                 "labels": found["Config"].get("Labels") or {},
                 "ports": found["HostConfig"].get("PortBindings") or {},
+                "networks": sorted(found["NetworkSettings"].get("Networks") or {}),
+                "limits": limits(found["HostConfig"]),
             }
     network = None
     if options["network"]:
-        found = engine.inspect("network", [options["network"]])[options["network"]]
-        if found:
+        for found in engine.inspect("network", [options["network"]]):
             configured = (found.get("IPAM") or {}).get("Config") or []
             network = {
                 "id": found["Id"],
@@ -455,19 +618,32 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
             "client": engine.client is not None,
             "version": engine.version,
             "error": engine.error,
+            "rootless": engine.rootless,
+            "port_driver": port_driver("/proc") if engine.rootless else None,
         },
         "images": images,
+        "image": wanted,
         "container": container,
         "network": network,
         "tls": {wanted["name"]: look_at_tls(wanted) for wanted in options["tls"]},
-        "docker_free_mb": free_mb(engine.data_root()),
+        "docker_free_mb": free_mb(engine.data_root),
         "memory_mb": memory_mb(),
         "python": {
             "executable": sys.executable,
             "missing": [name for name in LIBRARIES if importlib.util.find_spec(name) is None],
+            "sees_packages": sees_packages(sys.path, os.path.isdir(DPKG)),
         },
+        "packages_interrupted": packages_interrupted(DPKG),
         "systemd": os.path.isdir("/run/systemd/system"),
     }
+    if options["home"]:
+        uid = options["home"]["uid"]
+        if engine.rootless:
+            uid = subordinate(uid, engine.owner())
+        result["home"] = {
+            "uid": uid,
+            "current": uid is not None and look_at_home({**options["home"], "uid": uid}, engine.rootless),
+        }
     if options["data_dir"]:
         result["data_dir"] = look_at_data_dir(options["data_dir"])
     if options["port"]:
@@ -481,8 +657,17 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "images": {"type": "list", "elements": "str", "default": []},
-            "image_repositories": {"type": "list", "elements": "str", "default": []},
+            "image": {"type": "str"},
             "container": {"type": "str"},
+            "home": {
+                "type": "dict",
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "uid": {"type": "int", "default": 999},
+                    "context": {"type": "dict", "default": {}},
+                    "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
+                },
+            },
             "data_dir": {"type": "path"},
             "bind_address": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int"},

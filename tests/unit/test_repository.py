@@ -92,3 +92,26 @@ def test_booleans_may_be_given_on_the_command_line(role: str) -> None:
             if not re.search(r"to true|is false", line)
         ]
         assert not names or not deciding.findall("\n".join(lines)), path
+
+
+def test_the_digest_of_the_container_holds_all_that_it_is_made_of() -> None:
+    """A variable that an option of the container uses, and its digest does not, would never reach a running one."""
+    tasks = load("roles/mlflow_mysql/tasks/run.yml")
+    (task,) = [task for task in tasks if "community.docker.docker_container" in task]
+    options = task["community.docker.docker_container"]
+    values = load("roles/mlflow_mysql/vars/main.yml")
+    left_out = re.search(r"'key', 'in', \[(.+?)\]", values["__mlflow_mysql_container_options"])
+    assert left_out
+    for name in re.findall(r"'(\w+)'", left_out.group(1)):
+        del options[name]
+    used = set(re.findall(r"\b(?:__)?mlflow_mysql_\w+", yaml.safe_dump(options)))
+    # Its own digest, the name by which it is found, constants, and the host, which decides in check mode only.
+    used -= {
+        "__mlflow_mysql_made",
+        "__mlflow_mysql_made_label",
+        "__mlflow_mysql_label",
+        "__mlflow_mysql_host",
+        "mlflow_mysql_container_name",
+    }
+    assert len(used) > 8
+    assert used <= set(re.findall(r"\b(?:__)?mlflow_mysql_\w+", values["__mlflow_mysql_made"])), used

@@ -262,7 +262,8 @@ def test_host_without_an_engine(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         arguments = {
             "images": ["mysql:9.7.4"],
-            "image_repositories": ["mlflow-mysql"],
+            "image": "mlflow-mysql",
+            "home": {"path": str(tmp_path / "home"), "context": {"Dockerfile": "FROM mysql:9.7.4"}},
             "container": "mlflow_mysql_db",
             "data_dir": str(tmp_path / "data"),
             "port": listener.getsockname()[1],
@@ -283,10 +284,131 @@ def test_host_without_an_engine(tmp_path: Path) -> None:
     assert found["changed"] is False
     assert found["engine"]["version"] is None
     assert found["engine"]["error"]
-    assert found["images"] == {"mysql:9.7.4": None}
+    assert re.fullmatch("mlflow-mysql:[0-9a-f]{16}", found["image"])
+    assert found["images"] == {"mysql:9.7.4": None, found["image"]: None}
+    assert found["home"] == {"uid": 999, "current": False}
     assert found["container"] is None
     assert found["data_dir"]["state"] == "absent"
     assert found["port"] == {"free": False, "container": None, "reason": "Address already in use"}
     assert found["docker_free_mb"] > 0
     assert found["memory_mb"] > 0
     assert found["python"]["executable"] == sys.executable
+
+
+# The interpreter, and packages
+
+
+@pytest.mark.parametrize(
+    ("path", "debian", "seen"),
+    [
+        (["/usr/lib/python3.13", "/usr/lib/python3/dist-packages"], True, True),
+        (["/opt/ansible/lib/python3.13/site-packages", "/usr/lib/python3.13"], True, False),
+        (["/usr/lib64/python3.12", "/usr/lib/python3.12/site-packages"], False, True),
+        (["/opt/ansible/lib/python3.12/site-packages"], False, False),
+    ],
+)
+def test_whether_packages_are_seen(path: list[str], debian: bool, seen: bool) -> None:
+    assert module.sees_packages(path, debian) is seen
+
+
+@pytest.mark.parametrize(
+    ("state", "updates", "interrupted"),
+    [
+        ("install ok installed", [], False),
+        ("deinstall ok config-files", [], False),
+        ("install ok unpacked", [], True),
+        ("install ok half-configured", [], True),
+        ("install reinstreq half-installed", [], True),
+        ("install ok installed", ["0003"], True),
+    ],
+)
+def test_interrupted_packages(tmp_path: Path, state: str, updates: list[str], interrupted: bool) -> None:
+    (tmp_path / "updates").mkdir()
+    for name in updates:
+        (tmp_path / "updates" / name).touch()
+    (tmp_path / "status").write_text(
+        f"Package: bash\nStatus: install ok installed\n\nPackage: a\nStatus: {state}\n"
+    )
+    assert module.packages_interrupted(str(tmp_path)) is interrupted
+
+
+def test_a_host_without_dpkg_has_no_interrupted_packages(tmp_path: Path) -> None:
+    assert not module.packages_interrupted(str(tmp_path))
+
+
+# What can be changed of a running container
+
+
+def test_limits() -> None:
+    """What docker update sets is there, what nobody set is not."""
+    configuration = {
+        "Memory": 1073741824,
+        "MemoryReservation": 0,
+        "PidsLimit": 2048,
+        "CpuShares": 2048,
+        "CpusetCpus": "",
+        "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
+    }
+    wanted = {"Memory": 1073741824, "PidsLimit": 2048, "CpuShares": 2048, "RestartPolicy": "unless-stopped"}
+    assert module.limits(configuration) == wanted
+    for name in module.LIMITS:
+        assert module.limits({**configuration, name: 7})[name] == 7
+
+
+# A store's directory
+
+
+def test_home(tmp_path: Path) -> None:
+    """It is current when mlflow_mysql_home would do nothing, and looking changes nothing."""
+    wanted = {
+        "path": str(tmp_path / "store"),
+        "uid": 999,
+        "context": {"my.cnf": "a"},
+        "generate": ["root_password"],
+    }
+    assert not module.look_at_home(wanted)
+    assert not (tmp_path / "store").exists()
+    home = module.Home(wanted["path"], 999, check=False)
+    home.bring(wanted["context"], wanted["generate"], {})
+    assert module.look_at_home(wanted)
+    assert not module.look_at_home({**wanted, "context": {"my.cnf": "b"}})
+    assert not module.look_at_home({**wanted, "generate": ["root_password", "backup_password"]})
+    (tmp_path / "store/secrets").chmod(0o755)
+    assert not module.look_at_home(wanted)
+    (tmp_path / "other").touch()
+    assert not module.look_at_home({**wanted, "path": str(tmp_path / "other")})
+
+
+# A rootless engine
+
+
+@pytest.mark.parametrize(
+    ("lines", "uid", "found"),
+    [
+        ("{user}:100000:65536", 999, 100998),
+        ("someone:1:1\n{uid}:200000:65536", 999, 200998),
+        ("{user}:100000:500\n{user}:300000:1000", 999, 300498),
+        ("{user}:100000:998", 999, None),
+        ("someone:100000:65536", 999, None),
+        ("nonsense\n{user}:x:y", 999, None),
+    ],
+)
+def test_the_user_of_a_rootless_container(tmp_path: Path, lines: str, uid: int, found: int | None) -> None:
+    ranges = tmp_path / "subuid"
+    ranges.write_text(lines.format(user="root", uid=0))
+    assert module.subordinate(uid, 0, str(ranges)) == found
+    assert module.subordinate(uid, None, str(ranges)) is None
+    assert module.subordinate(uid, 0, str(tmp_path / "nowhere")) is None
+
+
+def test_the_port_driver_of_a_rootless_engine(tmp_path: Path) -> None:
+    for number, arguments in enumerate(
+        [
+            "bash --port-driver=none",
+            "/usr/bin/rootlesskit --net=slirp4netns --port-driver=slirp4netns dockerd",
+        ]
+    ):
+        assert module.port_driver(str(tmp_path)) == "builtin"
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "cmdline").write_text(arguments.replace(" ", "\0"))
+    assert module.port_driver(str(tmp_path)) == "slirp4netns"
