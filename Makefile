@@ -61,7 +61,7 @@ remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_
 	@$(PLAY) playbooks/remove.yml
 
 .PHONY: test
-test: lint units integration schema molecule ## Run every check
+test: lint units integration schema kill molecule ## Run every check
 
 # The committed catalogue is what MLflow's migrations do, and a sample of the interruptions.
 .PHONY: schema
@@ -100,6 +100,15 @@ test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after e
 test-releases: .venv/dev $(BASE_IMAGE) ## Make a store with every release of MLflow, look at it, upgrade it (RELEASES="1.30.1 3.5.1")
 	python tests/releases.py $(RELEASES)
 
+# A sample of test-kills, at any moment.
+.PHONY: kill
+kill: .venv/dev $(BASE_IMAGE)
+	python tests/host_kills.py --kills 1 --span 60
+
+.PHONY: test-kills
+test-kills: .venv/dev $(BASE_IMAGE) ## Kill a host at ten random moments of the deploy, and deploy again (KILLS=n)
+	python tests/host_kills.py $(if $(KILLS),--kills $(KILLS))
+
 .PHONY: test-rotations
 test-rotations: .venv/dev $(BASE_IMAGE) ## Rotate every password 20 times in a row under eight logging clients
 	ROTATIONS=20 tools/molecule.sh rotation
@@ -115,6 +124,10 @@ bench-schema: .venv/dev $(BASE_IMAGE) ## Time of a look at the schema against ML
 .PHONY: bench-deploy
 bench-deploy: .venv/dev $(BASE_IMAGE) ## Time of the role against bare docker commands, as ratios
 	python bench/bench_deploy.py
+
+.PHONY: bench-fleet
+bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 hosts, tasks and round trips, with a plot
+	python bench/bench_fleet.py $(if $(HOSTS),--hosts $(HOSTS))
 
 .PHONY: bench-hardening
 bench-hardening: .venv/dev $(BASE_IMAGE) ## What TLS and the hardened container cost MLflow's logging, as ratios
