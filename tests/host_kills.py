@@ -31,8 +31,11 @@ HOST = "host1"
 CONTAINER = f"molecule-{SCENARIO}-{HOST}"
 DEPLOY = ROOT / "playbooks/deploy.yml"
 ARCHIVE = ("-e", "mysql_base_image_source=archive", "-e", f"mysql_base_image_archive={BASE_IMAGE}")
-# What the deploy makes for itself and removes again.
-TEMPORARY = "find /tmp /var/tmp -maxdepth 1 \\( -name '*mlflow*' -o -name '*mysql-base-image*' \\)"
+# What the deploy makes for itself and removes again; what Ansible unpacks of a module is Ansible's.
+TEMPORARY = (
+    "find /tmp /var/tmp -maxdepth 1 \\( -name '*mlflow*' -o -name '*mysql-base-image*' \\) "
+    "! -name 'ansible_*_payload_*'"
+)
 CLIENT = """
 export MLFLOW_TRACKING_URI=$(cat /tmp/uri)
 exec /srv/mlflow-mysql/mlflow/*/bin/python /tmp/client.py write
