@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Run Molecule scenarios, two side by side (the scenarios have hosts and networks of their own), or those that are named.
-# Each writes to a log of its own, which is printed whole when it fails and in its last lines when it passes.
+# Each writes to a log of its own, which is printed whole when it fails; what failed in it is said once more at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache/molecule-logs
@@ -18,6 +18,7 @@ run() {
     echo "::: the log of the scenario $scenario"
     cat "$log"
     echo "FAILED molecule $scenario ($((SECONDS - start)) s)"
+    touch "${log%.log}.failed"
     return 1
   fi
 }
@@ -29,4 +30,13 @@ if ((${#scenarios[@]} == 0)); then
 fi
 # The images of the hosts are made once, before two scenarios want them at the same time.
 for image in debian12 debian13; do molecule/shared/image/build.sh "$image"; done
-printf '%s\n' "${scenarios[@]}" | xargs -P 2 -I {} bash -c 'run {}'
+rm -f .cache/molecule-logs/*.failed
+status=0
+printf '%s\n' "${scenarios[@]}" | xargs -P 2 -I {} bash -c 'run {}' || status=$?
+for failed in .cache/molecule-logs/*.failed; do
+  [[ -e $failed ]] || break
+  log=${failed%.failed}.log
+  echo "::: what failed in the scenario $(basename "$log" .log)"
+  sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E -A 12 '(fatal|failed): \[|^CRITICAL|Idempotence test failed' | tail -n 26 || true
+done
+((status == 0))
