@@ -56,12 +56,24 @@ audit: .venv/run ## Look at how safe the store is, and change nothing (REPORT=FI
 rotate: .venv/run ## Give the accounts new passwords, while clients go on
 	@$(PLAY) playbooks/rotate_passwords.yml
 
+.PHONY: backup
+backup: .venv/run ## Make a full backup now
+	@$(PLAY) playbooks/backup.yml
+
+.PHONY: restore
+restore: .venv/run ## Bring back what the backups hold (ARGS='-e to=2026-11-23T18:00:00Z' up to a time)
+	@$(PLAY) playbooks/restore.yml
+
+.PHONY: drill
+drill: .venv/run ## Restore the newest backup to prove it, and remove it again
+	@$(PLAY) playbooks/restore_drill.yml
+
 .PHONY: remove
 remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_mysql_purge_data=true' deletes them)
 	@$(PLAY) playbooks/remove.yml
 
 .PHONY: test
-test: lint units integration schema kill molecule ## Run every check
+test: lint units integration schema kill backups molecule ## Run every check
 
 # The committed catalogue is what MLflow's migrations do, and a sample of the interruptions.
 .PHONY: schema
@@ -81,11 +93,11 @@ lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, san
 	tools/sanity.sh
 
 .PHONY: units
-units: .venv/dev ## Unit tests
+units: .venv/dev .cache/test-packages ## Unit tests
 	cd $(LINK) && $(PYTEST) tests/unit
 
 .PHONY: integration
-integration: .venv/dev $(BASE_IMAGE) ## Modules and image against the real MySQL
+integration: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Modules and image against the real MySQL
 	cd $(LINK) && $(PYTEST) tests/integration
 
 .PHONY: molecule
@@ -109,6 +121,15 @@ kill: .venv/dev $(BASE_IMAGE)
 test-kills: .venv/dev $(BASE_IMAGE) ## Kill a host at ten random moments of the deploy, and deploy again (KILLS=n)
 	python tests/host_kills.py $(if $(KILLS),--kills $(KILLS))
 
+# A sample of test-backups.
+.PHONY: backups
+backups: .venv/dev $(BASE_IMAGE)
+	python tests/backup_kills.py --rounds 3
+
+.PHONY: test-backups
+test-backups: .venv/dev $(BASE_IMAGE) ## Kill the store and its backups 100 times under eight writers, destroy it, restore it (ROUNDS=n)
+	python tests/backup_kills.py $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: test-rotations
 test-rotations: .venv/dev $(BASE_IMAGE) ## Rotate every password 20 times in a row under eight logging clients
 	ROTATIONS=20 tools/molecule.sh rotation
@@ -128,6 +149,10 @@ bench-deploy: .venv/dev $(BASE_IMAGE) ## Time of the role against bare docker co
 .PHONY: bench-fleet
 bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 hosts, tasks and round trips, with a plot
 	python bench/bench_fleet.py $(if $(HOSTS),--hosts $(HOSTS))
+
+.PHONY: bench-backup
+bench-backup: .venv/dev $(BASE_IMAGE) ## Backup and restore against mysqldump, what writers lose, as ratios (ROWS="1000000 10000000")
+	PYTHONPATH=$(CURDIR)/.cache/collections python bench/bench_backup.py $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: bench-hardening
 bench-hardening: .venv/dev $(BASE_IMAGE) ## What TLS and the hardened container cost MLflow's logging, as ratios

@@ -79,14 +79,14 @@ class Home:
             os.makedirs(path, mode=0o700, exist_ok=True)
         self._own(Entry(path, uid, gid, mode), absent)
 
-    def _write(self, entry: Entry, content: str) -> None:
+    def _write(self, entry: Entry, content: str | bytes) -> None:
         """Put a file in its place at once: a reader sees the old or the new content, also after a power cut."""
         if self.check:
             return
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(entry.path), prefix=".new-")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(content)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content.encode("utf-8") if isinstance(content, str) else content)
                 os.fchown(stream.fileno(), entry.uid, entry.gid)
                 os.fchmod(stream.fileno(), entry.mode)
                 stream.flush()
@@ -105,9 +105,9 @@ class Home:
         except OSError:
             return None
 
-    def text(self, name: str, content: str) -> None:
-        """Write a file of the build context."""
-        entry = Entry(os.path.join(self.path, "build", name), 0, 0, 0o644)
+    def text(self, name: str, content: str, mode: int = 0o644) -> None:
+        """Write a file, relative to the store's directory."""
+        entry = Entry(os.path.join(self.path, name), 0, 0, mode)
         found = self._read(entry.path)
         if found != content:
             self.diffs.append(
@@ -121,6 +121,30 @@ class Home:
             self._write(entry, content)
         else:
             self._own(entry)
+
+    def program(self, name: str, content: bytes) -> None:
+        """Write a program, relative to the store's directory."""
+        entry = Entry(os.path.join(self.path, name), 0, 0, 0o755)
+        try:
+            with open(entry.path, "rb") as stream:
+                found: bytes | None = stream.read()
+        except OSError:
+            found = None
+        if found == content:
+            self._own(entry)
+            return
+        self.before.append(f"{name}: " + ("absent" if found is None else "another release"))
+        self.after.append(f"{name}: a program")
+        self._write(entry, content)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, relative to the store's directory, if it is there."""
+        path = os.path.join(self.path, name)
+        if os.path.lexists(path):
+            self.before.append(f"{name}: a file")
+            self.after.append(f"{name}: absent")
+            if not self.check:
+                os.unlink(path)
 
     def password(self, name: str, content: str | None) -> None:
         """Write a password, or generate one where there is none and ``content`` is ``None``."""
@@ -187,7 +211,7 @@ class Home:
         self.directory("secrets", 0, 0, 0o711 if self.rootless else 0o700)
         self.directory("secrets/container", 0, self.uid, 0o750)
         for name, content in sorted(context.items()):
-            self.text(name, content)
+            self.text(os.path.join("build", name), content)
         for name in generated:
             self.password(name, None)
         for name, content in sorted(passwords.items()):

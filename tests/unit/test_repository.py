@@ -34,8 +34,8 @@ def test_the_specification_has_the_defaults(role: str) -> None:
         value = defaults.get(name)
         if isinstance(value, str) and "{{" in value:
             # The default for a variable of another role, as it is when that one is not set.
-            value = re.sub(r"{{ \w+ \| default\('([^']*)'\) }}", r"\1", value)
             value = re.sub(r"{{ (\w+) }}", lambda found: str(defaults[found.group(1)]), value)
+            value = re.sub(r"{{ \w+ \| default\('([^']*)'\) }}", r"\1", value)
         assert option.get("default") == value, name
         # A secret has no default, and one in a specification is printed when it fails.
         if name.endswith("_password"):

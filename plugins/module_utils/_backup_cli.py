@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program `mlflow-mysql-backup` on a store's host. Private to this collection: it may change without notice."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any, Callable, Mapping, NoReturn, Sequence
+
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _backup_drill,
+    _backup_full,
+    _backup_log,
+    _backup_off_host,
+    _backup_restore,
+    _binary_log,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
+    MIB,
+    Archive,
+    BackupProblem,
+    Busy,
+    Settings,
+    full_disk,
+    load_settings,
+    locked,
+    parse_time,
+    reading,
+    stamp,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import ENDING
+
+PREFIX = "mlflow_mysql_backup"
+
+
+def size_of(count: float) -> str:
+    return f"{count / MIB:.1f} MiB"
+
+
+# What monitoring reads
+
+
+def sample(name: str, value: float, about: str) -> str:
+    name = f"{PREFIX}_{name}"
+    return f'# HELP {name} {about}\n# TYPE {name} gauge\n{name}{{store="%s"}} {value:.17g}\n'
+
+
+def publish(settings: Settings, job: str, samples: Sequence[str]) -> None:
+    """Write samples in the text format of node_exporter's textfile collector, as a whole."""
+    if settings.textfile_directory is None:
+        return
+    path = os.path.join(settings.textfile_directory, f"{PREFIX}_{settings.container}_{job}.prom")
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        if not os.path.isdir(settings.textfile_directory):
+            before = os.umask(0o022)  # the collector is not root
+            try:
+                os.makedirs(settings.textfile_directory, exist_ok=True)
+            finally:
+                os.umask(before)
+        with open(temporary, "w", encoding="utf-8") as stream:
+            stream.writelines(text % settings.container for text in samples)
+            os.fchmod(stream.fileno(), 0o644)
+        os.rename(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        say(f"what monitoring reads cannot be written: {path}: {error.strerror}")
+
+
+def measured(settings: Settings, job: str, work: Callable[[], tuple[Any, list[str]]]) -> Any:
+    """Do a job, and publish how it went. Its other samples stay as they were when it failed."""
+    try:
+        result, samples = work()
+    except Busy:
+        raise  # the other one will say how it went
+    except BaseException:
+        publish(
+            settings, f"{job}_status", [sample(f"{job}_success", 0, f"Whether the last {job} went well.")]
+        )
+        raise
+    publish(settings, f"{job}_status", [sample(f"{job}_success", 1, f"Whether the last {job} went well.")])
+    publish(settings, job, samples)
+    return result
+
+
+# Commands
+
+
+def say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody may be there to read it
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    os.nice(19)
+
+    def work() -> tuple[dict[str, Any], list[str]]:
+        started = time.monotonic()
+        manifest = _backup_full.make_full(settings, say)
+        pruned = _backup_full.prune(settings, say)
+        seconds = time.monotonic() - started
+        samples = [
+            sample(
+                "full_timestamp_seconds",
+                parse_time(manifest["finished"]),
+                "When the newest full backup was finished.",
+            ),
+            sample("full_size_bytes", manifest["archive"]["size"], "Size of the newest full backup."),
+            sample("full_duration_seconds", seconds, "How long the newest full backup took."),
+            sample(
+                "full_count", len(Archive(settings.directory).manifests()[0]), "Number of good full backups."
+            ),
+            sample("full_damaged", len(pruned["damaged"]), "Number of full backups that are damaged."),
+        ]
+        return {**manifest, "pruned": pruned, "total_seconds": round(seconds, 1)}, samples
+
+    result: dict[str, Any] = measured(settings, "full", work)
+    if settings.off_host:
+        say(f"The backups are copied to {settings.off_host['target']}.")
+        copy_off_host(settings, forget=True)
+    return result
+
+
+def copy_off_host(settings: Settings, forget: bool = False) -> None:
+    """Copy all backups off the host, and publish how it went. Raises BackupProblem."""
+
+    def work() -> tuple[None, list[str]]:
+        place = _backup_off_host.OffHost(settings)
+        place.copy()
+        if forget:
+            place.forget()
+        return None, [
+            sample(
+                "off_host_timestamp_seconds", time.time(), "When the backups were last copied off the host."
+            )
+        ]
+
+    measured(settings, "off_host", work)
+
+
+def command_off_host(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    os.nice(19)
+    copy_off_host(settings)
+    return {"target": settings.off_host["target"]}
+
+
+def text_off_host(result: Mapping[str, Any]) -> str:
+    return f"The backups are copied to {result['target']}."
+
+
+def command_fetch(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    _backup_off_host.OffHost(settings).fetch(options.into)
+    return {"fetched": options.into, "full": Archive(options.into).names()}
+
+
+class Heartbeat:
+    """Says now and then up to when all is copied, so that monitoring notices when nothing copies any more."""
+
+    EVERY = 15  # seconds
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.said = float("-inf")
+
+    def look(self) -> None:
+        copied = _backup_log.copied_at(self.settings)
+        if copied is None or time.monotonic() - self.said < self.EVERY:
+            return
+        self.said = time.monotonic()
+        about = "All that the store had written by then is in the copied binary log."
+        publish(self.settings, "binlog_copied", [sample("binlog_copied_timestamp_seconds", copied, about)])
+
+
+class OffHostCopies:
+    """Copies off the host, each in a process of its own: a slow line keeps nothing else waiting."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.interval = float(settings.off_host["interval"]) if settings.off_host else None
+        self.begun = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> None:
+        """Begin the next one, if it is time and the last one has ended."""
+        if self.interval is None or time.monotonic() - self.begun < self.interval:
+            return
+        if self.process is None or self.process.poll() is not None:
+            self.begun = time.monotonic()
+            self.process = subprocess.Popen([sys.argv[0], "off-host"], stdout=subprocess.DEVNULL)
+
+
+def text_full(result: Mapping[str, Any]) -> str:
+    rows = sum(sum(tables.values()) for tables in result["tables"].values())
+    lines = [
+        f"Full backup {result['name']}: {size_of(result['archive']['size'])}, {rows} rows, MySQL "
+        f"{result['mysql_version']}, revision {result['revision']}, {result['total_seconds']} s."
+    ]
+    lines += [f"Removed: {name}" for name in result["pruned"]["removed"]]
+    lines += [f"DAMAGED: {name}: {problem}" for name, problem in result["pruned"]["damaged"].items()]
+    return "\n".join(lines)
+
+
+def command_copy(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    return _backup_log.Copier(settings).copy()
+
+
+def text_copy(result: Mapping[str, Any]) -> str:
+    return f"The binary log is copied up to {result['file']}:{result['position']}, {result['gtid_set']}."
+
+
+def ended(*dummy: object) -> NoReturn:
+    """End as it has to: that is how `follow` is stopped."""
+    raise SystemExit(0)
+
+
+def command_follow(settings: Settings, options: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, ended)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(settings.directory, "follow", "following the binary log"))
+        except Busy:
+            return  # cron starts it each minute, in case it ended
+        problem = None
+        copies, heartbeat = OffHostCopies(settings), Heartbeat(settings)
+
+        def each() -> None:
+            copies.look()
+            heartbeat.look()
+
+        watched = [sys.argv[0], options.settings]
+        for position in _backup_log.follow(settings, options.seconds, watched, each):
+            failed = position.get("problem")
+            if failed != problem:
+                say(failed or "The binary log is copied again.")
+            problem = failed
+            samples = [
+                sample("binlog_success", 0 if failed else 1, "Whether the binary log is being copied.")
+            ]
+            publish(settings, "binlog_status", samples)
+            if not failed and position.get("last_transaction"):
+                newest = parse_time(position["last_transaction"])
+                about = "When the last transaction in the copied binary log was committed."
+                publish(settings, "binlog", [sample("binlog_transaction_timestamp_seconds", newest, about)])
+
+
+def command_list(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    archive = Archive(settings.directory)
+    good, bad = archive.manifests()
+    logs = []
+    for timeline in _backup_log.timelines(archive):
+        everything = timeline.files()
+        files = [log for log in everything if log.end]
+        problems = [timeline.problem, *(log.problem for log in everything)]
+        logs.append(
+            {
+                "server_uuid": timeline.uuid,
+                "began": timeline.began,
+                "files": [log.name for log in files],
+                "gaps": [log.name for log in files if log.document["gap_before"]],
+                "damaged": [problem for problem in problems if problem is not None],
+                "size": sum(part["size"] for log in files for part in log.parts),
+                "last_transaction": next(
+                    (log.document["last_time"] for log in reversed(files) if log.document["last_time"]), None
+                ),
+                "end": files[-1].end if files else 0,
+                "gtid_set": str(_backup_restore.gtids_until(files, len(files))),
+            }
+        )
+    copied = _backup_log.copied_at(settings)
+    return {
+        "full": good,
+        "damaged": bad,
+        "binary_log": logs,
+        "copied": None if copied is None else stamp(copied),
+    }
+
+
+def text_list(result: Mapping[str, Any]) -> str:
+    lines = [f"{'FULL BACKUP':<24} {'FINISHED (UTC)':<20} {'SIZE':>12} {'ROWS':>12}  REVISION      MYSQL"]
+    for manifest in result["full"]:
+        rows = sum(sum(tables.values()) for tables in manifest["tables"].values())
+        lines.append(
+            f"{manifest['name']:<24} {manifest['finished'][:19].replace('T', ' '):<20}"
+            f" {size_of(manifest['archive']['size']):>12} {rows:>12}  {manifest['revision'] or '-':<12}"
+            f"  {manifest['mysql_version']}"
+        )
+    lines += [f"DAMAGED: {name}: {problem}" for name, problem in result["damaged"].items()]
+    for log in result["binary_log"]:
+        lines.append(
+            f"Binary log of {log['server_uuid']} from {log['began'][:19]}Z: {len(log['files'])} files, "
+            f"{size_of(log['size'])}, last transaction at {log['last_transaction'] or '-'}"
+        )
+        lines += [f"GAP before {name}: make a full backup" for name in log["gaps"]]
+        lines += [f"DAMAGED: {problem}" for problem in log["damaged"]]
+    if result["copied"] is not None:
+        lines.append(f"All that the store had written by {result['copied']} is copied.")
+    return "\n".join(lines)
+
+
+def wanted_of(options: argparse.Namespace) -> _backup_restore.Wanted:
+    given = [name for name in ("to", "before", "backup") if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise BackupProblem(f"--{' and --'.join(given)} exclude each other: give one of them")
+    for name in given:
+        if not _binary_log.comparable(getattr(options, name)):
+            raise BackupProblem(f"--{name} is empty: leave it out to restore everything")
+    return _backup_restore.Wanted(
+        to=None if options.to is None else parse_time(options.to),
+        before=options.before,
+        backup=options.backup,
+        log=options.backup is None,
+    )
+
+
+def command_plan(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    with reading(settings.directory):
+        return _backup_restore.make_plan(settings, wanted_of(options)).describe()
+
+
+def command_restore(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    with locked(settings.scratch, "restore", "restoring"), reading(settings.directory):
+        plan = _backup_restore.make_plan(settings, wanted_of(options))
+        return _backup_restore.restore(settings, plan, options.into, "restore", say)
+
+
+def text_restore(result: Mapping[str, Any]) -> str:
+    lines = [f"Full backup {result['backup']}, finished at {result['backup_finished']}."]
+    if result["binary_log"]:
+        lines.append(
+            f"Binary log {result['binary_log'][0]} to {result['binary_log'][-1]}, up to the transaction of "
+            f"{result['last_transaction']}."
+        )
+    if result["stops_before"]:
+        lines.append(f"Stops before {result['stops_before']}.")
+    return "\n".join([*lines, *result["notes"]])
+
+
+def command_exchange(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    _backup_restore.exchange(settings, options.first, options.second)
+    return {"exchanged": [options.first, options.second]}
+
+
+def command_drill(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    os.nice(19)
+
+    def work() -> tuple[dict[str, Any], list[str]]:
+        result = _backup_drill.drill(settings, say)
+        samples = [
+            sample("drill_timestamp_seconds", time.time(), "When a backup was last restored to prove it."),
+            sample("drill_recovery_seconds", result["recovery_seconds"], "How long the restore took."),
+            sample(
+                "drill_recovery_point_age_seconds",
+                result["recovery_point_age"],
+                "How old the restored data was.",
+            ),
+        ]
+        return result, samples
+
+    result: dict[str, Any] = measured(settings, "drill", work)
+    return result
+
+
+def text_drill(result: Mapping[str, Any]) -> str:
+    read = result["mlflow"]
+    rows = sum(sum(tables.values()) for tables in result["tables"].values())
+    return (
+        f"Restored {result['backup']} and {len(result['binary_log'])} files of the binary log in "
+        f"{result['recovery_seconds']} s, up to {result['recovery_point']}: {rows} rows, the schema is "
+        f"{result['schema']}, "
+        + (
+            f"MLflow read run {read['run']} with {read['metrics']} metrics."
+            if read
+            else "MLflow did not look at it."
+        )
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    main_parser = argparse.ArgumentParser(
+        prog="mlflow-mysql-backup", description="Backups of an MLflow backend store."
+    )
+    main_parser.add_argument("--settings", required=True, help=argparse.SUPPRESS)
+    main_parser.add_argument("--directory", help="the directory of backups, if it is not the store's own")
+    main_parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("full", help="make a full backup, and remove what is old")
+    commands.add_parser("copy", help="copy what is new in the binary log")
+    follow = commands.add_parser("follow", help="go on copying the binary log; what the schedule starts")
+    follow.add_argument("--seconds", type=float, help="end after that many seconds")
+    commands.add_parser("list", help="show the backups, and up to where the binary log is copied")
+    for name, about in (
+        ("plan", "say what a restore would use, and read it"),
+        ("restore", "make a directory of data"),
+    ):
+        one = commands.add_parser(name, help=about)
+        one.add_argument("--to", help="restore what was committed up to a time, like 2026-11-23T18:00:00Z")
+        one.add_argument("--before", help="restore what was committed before a statement, or before a GTID")
+        one.add_argument("--backup", help="restore this full backup alone")
+        if name == "restore":
+            one.add_argument("--into", required=True, help="the directory to make")
+    commands.add_parser("off-host", help="copy all of it to the place off the host that is set")
+    fetch = commands.add_parser("fetch", help="bring everything back from the place off the host")
+    fetch.add_argument("--into", required=True, help="the directory to make")
+    exchange = commands.add_parser("exchange", help="exchange two directories in one step")
+    exchange.add_argument("first")
+    exchange.add_argument("second")
+    commands.add_parser("drill", help="restore the newest backup into a server of its own, and look at it")
+    return main_parser
+
+
+def interrupted(number: int, frame: object) -> NoReturn:
+    """End as on an error: what was begun is removed, which nothing disturbs any more."""
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    say(f"mlflow-mysql-backup: interrupted by {signal.Signals(number).name}")
+    raise SystemExit(128 + number)
+
+
+def run(options: argparse.Namespace) -> str | None:
+    """Do what is asked. Returns what is to be printed. Raises BackupProblem."""
+    settings = load_settings(options.settings)
+    if options.directory:
+        settings = dataclasses.replace(settings, directory=options.directory)
+    name = options.command.replace("-", "_")
+    try:
+        result = globals()[f"command_{name}"](settings, options)
+    except OSError as error:
+        raise full_disk(error, settings.directory) from None
+    except _binary_log.BinaryLogProblem as error:
+        raise BackupProblem(f"{error}. Restore a full backup alone, by its name") from None
+    if result is None:
+        return None
+    text = globals().get(f"text_{'restore' if name == 'plan' else name}")
+    return json.dumps(result) if options.json or text is None else str(text(result))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    options = parser().parse_args(arguments)
+    os.umask(0o077)
+    for number in ENDING:
+        signal.signal(number, interrupted)
+    problem, text = None, None
+    try:
+        text = run(options)
+    except BackupProblem as error:
+        problem = str(error)
+        say(f"mlflow-mysql-backup: {error}")
+        text = json.dumps({"problem": problem}) if options.json else None
+    try:
+        if text is not None:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = sys.stderr  # it would fail once more at the end
+        say(f"mlflow-mysql-backup: the result cannot be printed: {error.strerror}")
+        raise SystemExit(1) from None
+    raise SystemExit(0 if problem is None else 1)

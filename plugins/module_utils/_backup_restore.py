@@ -1,0 +1,618 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restore backups. Private to this collection: it may change without notice.
+
+A restore makes a directory of data beside the store's: it unpacks a full backup, opens it with a server of our own,
+which applies the copied binary log as a replica applies what it received, and compares it with the manifest. Only then
+the store's data is exchanged for it, in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping, Sequence
+
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
+    PARTIAL,
+    Archive,
+    BackupProblem,
+    Settings,
+    full_disk,
+    in_use,
+    locked,
+    parse_time,
+    room_for,
+    stamp,
+    sync_directory,
+    try_unpacking,
+    unpack_tree,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_full import IDENTITY, Say
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_log import (
+    LogFile,
+    Timeline,
+    copied_at,
+    missing_between,
+    needed,
+    timelines,
+    without,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import (
+    Docker,
+    Server,
+    remove_strays,
+    throw_away,
+    version_of,
+    without_secret,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import (
+    ANONYMOUS,
+    GTID,
+    UUID,
+    GtidSet,
+    Reader,
+    Unit,
+    matching,
+)
+
+RELAY = "restore-relay"
+EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
+AT_FDCWD = -100
+WORKERS = 4
+SHOWN = 8
+
+Inspect = Callable[[Server, Mapping[str, Mapping[str, int]]], Mapping[str, Any]]
+
+
+class NotFound(BackupProblem):
+    """No transaction holds the statement."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be restored: everything, or up to a time, or up to a statement; or a full backup alone."""
+
+    to: float | None = None
+    before: str | None = None
+    backup: str | None = None
+    log: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A full backup, the files of the binary log that follow it, and how much of the last of them."""
+
+    manifest: Mapping[str, Any]
+    chain: Sequence[LogFile]
+    end: int
+    gtids: GtidSet
+    last_time: float | None
+    stops_before: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "backup": self.manifest["name"],
+            "backup_finished": self.manifest["finished"],
+            "mysql_version": self.manifest["mysql_version"],
+            "revision": self.manifest["revision"],
+            "binary_log": [log.name for log in self.chain],
+            "end": self.end,
+            "gtid_set": str(self.gtids),
+            "last_transaction": None if self.last_time is None else stamp(self.last_time),
+            "stops_before": self.stops_before,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where in the log to stop."""
+
+    index: int
+    end: int
+    gtids: GtidSet
+    last_time: float | None
+    before: str | None = None
+
+
+def gtids_until(files: Sequence[LogFile], index: int) -> GtidSet:
+    """Return all transactions of a timeline before the file at `index`."""
+    found = GtidSet()
+    for log in files[:index]:
+        found.update(log.previous)
+        found.update(log.gtids)
+    if index < len(files):
+        found.update(files[index].previous)
+    return found
+
+
+def last_time_of(files: Sequence[LogFile]) -> float | None:
+    times = [log.document["last_time"] for log in files if log.document["last_time"]]
+    return parse_time(times[-1]) if times else None
+
+
+def everything(files: Sequence[LogFile]) -> Stop:
+    """Return the end of the copy. Raises BackupProblem."""
+    if files[-1].problem is not None:
+        raise BackupProblem(f"{files[-1].problem}. {without(files, len(files) - 1)}")
+    return Stop(len(files) - 1, files[-1].end, gtids_until(files, len(files)), last_time_of(files))
+
+
+def stop_at(reader: Reader, files: Sequence[LogFile], index: int, end: int, before: str | None) -> Stop:
+    """Return the place `end` of a file, with what was committed before it."""
+    gtids, last = gtids_until(files, index), last_time_of(files[:index])
+    for unit in reader.units():
+        if unit.end > end:
+            break
+        if unit.gtid is not None:
+            gtids.add_gtid(unit.gtid)
+            last = unit.time
+    return Stop(index, end, gtids, last, before)
+
+
+def find_time(files: Sequence[LogFile], to: float, settings: Settings) -> tuple[Stop, list[str]]:
+    """Return the place before the first transaction that was committed after `to`, and notes. Raises BackupProblem."""
+    before = None  # the last file with a transaction, as long as all are from before
+    for index, log in enumerate(files):
+        latest = latest_of(log)
+        if latest is None:
+            continue
+        if latest <= to:
+            before = index
+            continue
+        following = files[index:]
+        if before is not None and ends_there(files[before : index + 1], to):
+            return end_of(files, before), clock_notes(log.name, [log.document for log in following], to)
+        log.verify()
+        with log.reader(settings.identity_file, settings.scratch) as reader:
+            units = (unit for unit in reader.units() if unit.kind in (GTID, ANONYMOUS))
+            for unit in units:
+                if unit.time > to:
+                    later = [{"first_time": stamp(one.time)} for one in units]
+                    later += [log.document for log in following[1:]]
+                    return stop_at(reader, files, index, unit.start, None), clock_notes(
+                        str(unit.gtid), later, to
+                    )
+    if before is not None and latest_of(files[before]) == to and not joined(files[before:]):
+        return end_of(files, before), []
+    return everything(files), []
+
+
+def latest_of(log: LogFile) -> float | None:
+    """Return the latest time that a transaction of a file says."""
+    found = log.document.get("latest_time") or log.document["last_time"]
+    return None if found is None else parse_time(found)
+
+
+def joined(files: Sequence[LogFile]) -> bool:
+    """Return whether nothing is missing between the files."""
+    return all(missing_between(*two) is None for two in zip(files, files[1:]))
+
+
+def ends_there(files: Sequence[LogFile], to: float) -> bool:
+    """Return whether what was committed up to `to` ends with the first of the files."""
+    if not joined(files):
+        return latest_of(files[0]) == to  # nobody needs what is missing
+    return parse_time(files[-1].document["first_time"]) > to
+
+
+def end_of(files: Sequence[LogFile], index: int) -> Stop:
+    until = files[: index + 1]
+    return Stop(index, files[index].end, gtids_until(until, len(until)), last_time_of(until))
+
+
+def clock_notes(first: str, later: Sequence[Mapping[str, Any]], to: float) -> list[str]:
+    """Return what is to be known of a clock that was set back: what comes later says earlier times."""
+    for one in later:
+        if any(parse_time(one[key]) <= to for key in ("first_time", "last_time") if one.get(key)):
+            return [
+                f"the store's clock was set back: what is restored ends before {first}, and later transactions say "
+                "times before the wanted one. With --before and a GTID it ends elsewhere"
+            ]
+    return []
+
+
+def find_statement(files: Sequence[LogFile], text: str, settings: Settings) -> tuple[Stop, list[str]]:
+    """Return the place before the one transaction that holds a statement, or has a GTID, and notes.
+
+    Raises NotFound and BackupProblem.
+    """
+    gtid = text.lower() if is_gtid(text) else None
+    found: list[tuple[int, Unit, str]] = []
+    notes: list[str] = []
+    for index, log in enumerate(files):
+        if gtid is not None and gtid not in log.gtids:
+            continue
+        try:
+            log.verify()
+        except BackupProblem as error:
+            notes.append(f"not searched: {error}")
+            continue
+        with log.reader(settings.identity_file, settings.scratch) as reader:
+            if gtid is not None:
+                units = [unit for unit in reader.units() if unit.gtid == gtid]
+                found += [(index, unit, (reader.statements(unit) or ["nothing"])[0]) for unit in units]
+            else:
+                found += [(index, unit, said) for unit, said in matching(reader, reader.units(), text)]
+    if not found:
+        raise NotFound(
+            " ".join(
+                [
+                    f"no transaction in the copied binary log holds {text!r}. Its rows are written like 'DELETE FROM "
+                    "mlflow.runs', with the name of the database.",
+                    *notes,
+                ]
+            )
+        )
+    if len(found) > 1:
+        listed = "; ".join(described(unit, said) for _index, unit, said in found[-SHOWN:])
+        raise BackupProblem(
+            f"{len(found)} transactions hold {text!r}: say before which one, by its GTID. The last of them: {listed}"
+        )
+    index, unit, said = found[0]
+    with files[index].reader(settings.identity_file, settings.scratch) as reader:
+        return stop_at(reader, files, index, unit.start, described(unit, said)), notes
+
+
+def is_gtid(text: str) -> bool:
+    uuid, dummy, number = text.lower().partition(":")
+    return UUID.fullmatch(uuid) is not None and number.isdecimal()
+
+
+def described(unit: Unit, statement: str) -> str:
+    return f"{unit.gtid} at {stamp(unit.time)}: {short(statement)}"
+
+
+def short(statement: str) -> str:
+    """Return the beginning of a statement, without a password or its hash."""
+    text = without_secret(" ".join(statement.split()))
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def choose_timeline(
+    archive: Archive, good: Sequence[Mapping[str, Any]], wanted: Wanted
+) -> tuple[Timeline | None, list[str]]:
+    """Return the server whose data is wanted, and what is to be known of the choice. Raises BackupProblem."""
+    known = timelines(archive)
+    notes: list[str] = []
+    with_backup = {manifest["server_uuid"] for manifest in good}
+    if wanted.backup is not None:
+        uuid = next(manifest["server_uuid"] for manifest in good if manifest["name"] == wanted.backup)
+        return next((one for one in known if one.uuid == uuid), None), notes
+    if wanted.to is not None:
+        begun = [one for one in known if parse_time(one.began) <= wanted.to]
+        candidates = begun or known[:1]
+    else:
+        candidates = known
+    usable = [one for one in candidates if one.uuid in with_backup]
+    if usable and usable[-1] is not candidates[-1]:
+        notes.append(
+            f"a store that began at {candidates[-1].began} has no full backup: what is restored is from the one before"
+        )
+    return (usable[-1] if usable else None), notes
+
+
+def copied_files(timeline: Timeline | None) -> list[LogFile]:
+    """Return the files of a timeline in which anything is, those with a damaged manifest too."""
+    if timeline is None:
+        return []
+    return [log for log in timeline.files() if log.end or log.problem is not None]
+
+
+def search(
+    archive: Archive, good: Sequence[Mapping[str, Any]], text: str, settings: Settings
+) -> tuple[Timeline, list[LogFile], Stop, list[str]]:
+    """Look for a statement in all that is restorable, the newest first. Raises BackupProblem."""
+    with_backup = {manifest["server_uuid"] for manifest in good}
+    problem = BackupProblem(
+        "there is no copy of the binary log: no statement can be found. Restore a full backup, by its name"
+    )
+    for timeline in reversed([one for one in timelines(archive) if one.uuid in with_backup]):
+        files = copied_files(timeline)
+        try:
+            if files:
+                return (timeline, files, *find_statement(files, text, settings))
+        except NotFound as error:
+            problem = error
+    raise problem
+
+
+def make_plan(settings: Settings, wanted: Wanted) -> Plan:
+    """Decide what to restore, and read all of it once. Touches nothing. Raises BackupProblem."""
+    archive = Archive(settings.directory)
+    good, bad = archive.manifests()
+    notes = [f"not used: the full backup {name}: {problem}" for name, problem in sorted(bad.items())]
+    names = [manifest["name"] for manifest in good]
+    if wanted.backup is not None and wanted.backup not in names:
+        raise BackupProblem(
+            (bad.get(wanted.backup) or f"there is no full backup {wanted.backup} in {archive.full}")
+            + f". Good ones are: {', '.join(names) or 'none'}"
+        )
+    if not good:
+        raise BackupProblem(
+            " ".join([f"there is no good full backup in {archive.full}: give another --directory.", *notes])
+        )
+    timeline, files, stop, more = choose_stop(settings, archive, good, wanted)
+    notes += more
+    uuid = None if timeline is None else timeline.uuid
+    usable = [
+        manifest
+        for manifest in good
+        if (uuid is None or manifest["server_uuid"] == uuid)
+        and (wanted.backup is None or manifest["name"] == wanted.backup)
+        # A restored store has transactions of the one before, which its own log does not name.
+        and (
+            stop is None
+            or (wanted.to is None and wanted.before is None)
+            or GtidSet(manifest["gtid_set"]).of(manifest["server_uuid"]) <= stop.gtids
+        )
+    ]
+    if not usable:
+        ones = [one for one in good if uuid is None or one["server_uuid"] == uuid]
+        raise BackupProblem(
+            "no full backup is from before what is wanted: the oldest good one of that store was finished at "
+            f"{ones[0]['finished']}. Give a later time, or restore a full backup alone, by its name: {', '.join(names)}"
+        )
+    manifest = usable[-1]
+    check_version(settings, manifest)
+    check_archive(settings, archive, manifest, [one["name"] for one in usable[:-1]])
+    gtids = GtidSet(manifest["gtid_set"])
+    if stop is None or stop.gtids <= gtids:
+        copied = stop is None or gtids.of(manifest["server_uuid"]) <= stop.gtids
+        if not copied:
+            notes.append("the copy of the binary log ends before the full backup, which is restored alone")
+        before = None if stop is None else stop.before
+        return Plan(manifest, (), 0, gtids, None if stop is None else stop.last_time, before, tuple(notes))
+    chain = needed(files[: stop.index + 1], gtids)
+    for log in chain:
+        try:
+            log.verify()
+            log.try_unpacking(settings.identity_file)
+        except BackupProblem as error:
+            raise BackupProblem(f"{error}. {without(files, files.index(log))}") from None
+    gtids.update(stop.gtids)
+    return Plan(manifest, chain, stop.end, gtids, stop.last_time, stop.before, tuple(notes))
+
+
+def choose_stop(
+    settings: Settings, archive: Archive, good: Sequence[Mapping[str, Any]], wanted: Wanted
+) -> tuple[Timeline | None, list[LogFile], Stop | None, list[str]]:
+    """Return a server, its copied log, where in it to stop, and notes. Raises BackupProblem."""
+    if wanted.before is not None:
+        return search(archive, good, wanted.before, settings)
+    timeline, notes = choose_timeline(archive, good, wanted)
+    files = copied_files(timeline) if wanted.log else []
+    if wanted.to is None:
+        return timeline, files, everything(files) if files else None, notes
+    if not files or timeline is None:
+        raise BackupProblem(
+            "there is no copy of the binary log: only full backups can be restored, by their names, without a time"
+        )
+    stop, more = find_time(files, wanted.to, settings)
+    notes += more
+    copied = copied_at(settings)
+    if timeline.uuid == timelines(archive)[-1].uuid and copied is not None and copied < wanted.to:
+        notes.append(f"the binary log is copied up to {stamp(copied)} only")
+    return timeline, files, stop, notes
+
+
+def check_archive(
+    settings: Settings, archive: Archive, manifest: Mapping[str, Any], others: Sequence[str]
+) -> None:
+    """Read a full backup, and open it with the identity. Raises BackupProblem."""
+    try:
+        archive.verify(manifest)
+    except BackupProblem as error:
+        hint = (
+            f"restore another one, by its name: {', '.join(others[-SHOWN:])}"
+            if others
+            else "look for a copy of it"
+        )
+        raise BackupProblem(f"{error}. Repair it, or {hint}") from None
+    try_unpacking(archive.archive_path(manifest), settings.identity_file)
+
+
+def check_version(settings: Settings, manifest: Mapping[str, Any]) -> None:
+    """Raise BackupProblem if the store's MySQL is older than the backup's."""
+    found, wanted = Docker(settings).version(settings.image), version_of(manifest["mysql_version"])
+    if found < wanted:
+        raise BackupProblem(
+            f"the backup {manifest['name']} is from MySQL {'.'.join(map(str, wanted))}, and the image {settings.image} "
+            f"has {'.'.join(map(str, found))}, which cannot read it: set mysql_base_image_version to the backup's or a "
+            "newer one"
+        )
+
+
+def check_target(target: str) -> None:
+    """Raise BackupProblem if a directory is there that is not one that a restore made. Raises OSError."""
+    if not os.path.lexists(target):
+        return
+    names = os.listdir(target)
+    # Whatever a server has run on has an identity.
+    if names and ("auto.cnf" in names or "mysql.ibd" not in names):
+        raise BackupProblem(
+            f"{target} is there, and no restore made it: choose another directory, or remove it. Nothing was changed"
+        )
+
+
+def restore(
+    settings: Settings, plan: Plan, target: str, purpose: str, say: Say, inspect: Inspect | None = None
+) -> dict[str, Any]:
+    """Make the directory of data `target`. Returns what is in it. Raises BackupProblem; there is no `target` then.
+
+    `inspect` sees the server before it stops, and returns what is to be in the result too. Without it root gets the
+    password that the store has now.
+    """
+    target = os.path.abspath(target)
+    partial = os.path.join(os.path.dirname(target), f"{PARTIAL}-{os.path.basename(target)}")
+    try:
+        check_target(target)
+        remove_strays(settings, purpose)
+        for path in (partial, target):
+            if os.path.lexists(path):
+                shutil.rmtree(path)
+        os.mkdir(partial, 0o750)
+        found = _restore(settings, plan, partial, purpose, say, inspect)
+        os.rename(partial, target)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise full_disk(error, target) from None
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return found
+
+
+def _restore(
+    settings: Settings, plan: Plan, directory: str, purpose: str, say: Say, inspect: Inspect | None
+) -> dict[str, Any]:
+    archive, manifest = Archive(settings.directory), plan.manifest
+    started = time.monotonic()
+    log_bytes = sum(log.end for log in plan.chain)
+    room_for(os.path.dirname(directory), manifest["archive"]["unpacked"] + 2 * log_bytes, "the restored data")
+    say(f"The full backup {manifest['name']} of {manifest['finished']} is unpacked.")
+    unpack_tree(archive.archive_path(manifest), settings.identity_file, directory)
+    for number, log in enumerate(plan.chain, 1):
+        last = number == len(plan.chain)
+        with open(os.path.join(directory, f"{RELAY}.{number:06d}"), "wb") as stream:
+            log.write_to(stream, settings.identity_file, plan.end if last else None)
+    if plan.chain:
+        with open(os.path.join(directory, f"{RELAY}.index"), "w", encoding="utf-8") as index:
+            index.writelines(f"./{RELAY}.{number:06d}\n" for number in range(1, len(plan.chain) + 1))
+    give(directory, settings.uid)
+    seconds = {"unpack": round(time.monotonic() - started, 1)}
+    options = (
+        *(f"--relay-log={RELAY}", "--relay-log-recovery=OFF", f"--replica-parallel-workers={WORKERS}"),
+        "--innodb-doublewrite=OFF",
+    )
+    with throw_away(settings, directory, purpose, manifest["layout"], options) as server:
+        found = server.count_rows()
+        if found != manifest["tables"]:
+            raise BackupProblem(
+                f"the full backup {manifest['name']} has other rows than its manifest: "
+                f"{differing(manifest['tables'], found)}. Restore another one, by its name"
+            )
+        if plan.chain:
+            say(f"The binary log is applied: {', '.join(log.name for log in plan.chain)}.")
+            apply(server, plan)
+            found = server.count_rows()
+        more: Mapping[str, Any] = {}
+        if inspect is not None:
+            more = inspect(server, found)
+        else:
+            let_root_in(server, settings)
+        gtids = str(server.value("SELECT @@gtid_executed")).replace("\n", "")
+        revision = server.revision(settings.database, found.get(settings.database, {}))
+    for name in (*IDENTITY, f"{RELAY}.index"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(directory, name))
+    for name in os.listdir(directory):
+        if name.startswith(RELAY + "."):
+            os.unlink(os.path.join(directory, name))
+    seconds["open"] = round(time.monotonic() - started - seconds["unpack"], 1)
+    result = {"gtid_set": gtids, "revision": revision, "tables": found, "seconds": seconds}
+    return {**plan.describe(), **result, **more}
+
+
+def give(directory: str, uid: int) -> None:
+    """Give a directory and all that is in it to the server's user."""
+    for parent, _directories, names in os.walk(directory):
+        os.chown(parent, uid, uid)
+        for name in names:
+            os.chown(os.path.join(parent, name), uid, uid)
+
+
+def differing(wanted: Mapping[str, Mapping[str, int]], found: Mapping[str, Mapping[str, int]]) -> str:
+    """Return which tables have other numbers of rows."""
+    said = []
+    for database in sorted({*wanted, *found}):
+        before, after = wanted.get(database, {}), found.get(database, {})
+        said += [
+            f"{database}.{table} {after.get(table)}, not {before.get(table)}"
+            for table in sorted({*before, *after})
+            if before.get(table) != after.get(table)
+        ]
+    return ", ".join(said[:SHOWN])
+
+
+def apply(server: Server, plan: Plan) -> None:
+    """Let the server apply the log that lies in its directory. Raises BackupProblem."""
+    # Without the tables of accounts it would refuse the statements that change accounts.
+    server.rows("FLUSH PRIVILEGES")
+    server.rows(
+        f"CHANGE REPLICATION SOURCE TO source_host = 'none', relay_log_file = '{RELAY}.000001', relay_log_pos = 4"
+    )
+    server.rows("START REPLICA SQL_THREAD")
+    wanted = str(plan.gtids)
+    while server.value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, 1)", wanted):
+        failed = server.rows(
+            "SELECT last_error_message FROM performance_schema.replication_applier_status_by_worker"
+            " WHERE last_error_number <> 0 UNION SELECT last_error_message FROM"
+            " performance_schema.replication_applier_status_by_coordinator WHERE last_error_number <> 0"
+        )
+        if failed:
+            said = without_secret(str(failed[0][0]))[:400]
+            raise BackupProblem(
+                f"the binary log cannot be applied: {said}. Restore up to a time before that, or another full backup"
+            )
+        if server.value("SELECT service_state FROM performance_schema.replication_applier_status") != "ON":
+            raise BackupProblem(
+                "the server stopped to apply the binary log, and does not say why: run this again"
+            )
+        if read_all(server) and server.value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, 1)", wanted):
+            missing = server.value("SELECT GTID_SUBTRACT(%s, @@gtid_executed)", wanted)
+            raise BackupProblem(
+                f"transactions are missing in the copied binary log: {missing}. Restore up to a time before them"
+            )
+    server.rows("STOP REPLICA")
+    server.rows("RESET REPLICA ALL")
+
+
+def read_all(server: Server) -> bool:
+    """Return whether the server has applied all that is in its directory."""
+    with server.connection.cursor() as cursor:
+        cursor.execute("SHOW REPLICA STATUS")
+        status = dict(zip([column[0] for column in cursor.description], cursor.fetchone()))
+    return str(status["Replica_SQL_Running_State"]).startswith("Replica has read all relay log")
+
+
+def let_root_in(server: Server, settings: Settings) -> None:
+    """Give root the password that the store has now: the backup has the one of its time."""
+    try:
+        password = _connection.read_password_file(settings.secret("root_password"))
+    except FileNotFoundError:
+        return
+    except _connection.ConnectionFailed as error:
+        raise BackupProblem(str(error)) from None
+    server.rows("FLUSH PRIVILEGES")
+    server.rows("CREATE USER IF NOT EXISTS 'root'@'localhost'")
+    server.rows("ALTER USER 'root'@'localhost' IDENTIFIED BY %s ACCOUNT UNLOCK", password)
+    server.rows("GRANT ALL ON *.* TO 'root'@'localhost' WITH GRANT OPTION")
+
+
+def exchange(settings: Settings, first: str, second: str) -> None:
+    """Exchange two directories in one step. Raises BackupProblem."""
+    with locked(settings.directory, "exchange", "exchanging the store's data", wait=True):
+        for directory in (first, second):
+            if in_use(directory):
+                raise BackupProblem(f"a server runs on {directory}: stop it first. Nothing was changed")
+        library = ctypes.CDLL(None, use_errno=True)
+        try:
+            done = library.renameat2(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), EXCHANGE)
+        except AttributeError:
+            raise BackupProblem(
+                "this host's C library is older than glibc 2.28: upgrade its distribution. Nothing was changed"
+            ) from None
+        if done:
+            raise BackupProblem(
+                f"{first} and {second} cannot be exchanged: {os.strerror(ctypes.get_errno())}. Give two directories of "
+                "one file system. Nothing was changed"
+            )
+        for directory in (first, second):
+            sync_directory(os.path.dirname(os.path.abspath(directory)))

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read MySQL's binary log files. Private to this collection: it may change without notice.
+
+The format is version 4 as MySQL 8.0 and later write it:
+dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication.html. A file is a sequence of units: a transaction,
+or one of the events between them. What is copied or applied ends where a unit ends. Needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import IO, Iterable, Iterator
+
+MAGIC = b"\xfebin"
+ENCRYPTED = b"\xfdbin"
+HEADER = struct.Struct("<IBIIIH")  # when, type, server, size, position of the next, flags
+IN_USE = 0x0001  # flag of a file's first event while the server writes to it; not in its checksum
+CHECKSUM = 4  # bytes at the end of an event
+CRC32 = 1  # the checksum's kind in a file's first event; 0 is none
+UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+INTERVAL = re.compile("([0-9]{1,19})(?:-([0-9]{1,19}))?")
+
+QUERY = 2
+STOP = 3
+ROTATE = 4
+FORMAT_DESCRIPTION = 15
+TABLE_MAP = 19
+ROWS_QUERY = 29
+GTID = 33
+ANONYMOUS = 34
+PREVIOUS_GTIDS = 35
+TRANSACTION_PAYLOAD = 40
+GTID_TAGGED = 42
+ROWS = {30: "INSERT INTO", 31: "UPDATE", 32: "DELETE FROM", 39: "UPDATE"}
+ENDS = (STOP, ROTATE)  # of a file that the server closed
+
+
+class BinaryLogProblem(Exception):
+    """A binary log file is damaged, or holds what cannot be read here."""
+
+
+class GtidSet:
+    """A set of transactions: for each server's UUID the numbers, as half-open intervals in order."""
+
+    def __init__(self, text: str = "") -> None:
+        self.intervals: dict[str, list[tuple[int, int]]] = {}
+        for part in filter(None, re.sub(r"\s", "", text).lower().split(",")):
+            uuid, *ranges = part.split(":")
+            for numbers in ranges or [""]:
+                found = INTERVAL.fullmatch(numbers)
+                first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+                if not UUID.fullmatch(uuid) or not 0 < first <= last:
+                    raise BinaryLogProblem(f"{part} is no set of GTIDs that this collection reads")
+                self.add(uuid, first, last + 1)
+
+    def add(self, uuid: str, start: int, end: int) -> None:
+        """Add the transactions `start` to `end`, without the last."""
+        merged: list[tuple[int, int]] = []
+        for low, high in sorted([*self.intervals.get(uuid, []), (start, end)]):
+            if merged and low <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+            else:
+                merged.append((low, high))
+        self.intervals[uuid] = merged
+
+    def add_gtid(self, gtid: str) -> None:
+        uuid, number = gtid.split(":")
+        found = self.intervals.setdefault(uuid, [])
+        if found and found[-1][1] == int(number):
+            found[-1] = (found[-1][0], int(number) + 1)
+        else:
+            self.add(uuid, int(number), int(number) + 1)
+
+    def of(self, uuid: str) -> GtidSet:
+        """Return the transactions of one server."""
+        found = GtidSet()
+        found.intervals = {uuid: list(self.intervals.get(uuid, []))}
+        return found
+
+    def update(self, other: GtidSet) -> None:
+        for uuid, intervals in other.intervals.items():
+            for start, end in intervals:
+                self.add(uuid, start, end)
+
+    def __contains__(self, gtid: str) -> bool:
+        uuid, number = gtid.split(":")
+        return any(start <= int(number) < end for start, end in self.intervals.get(uuid, []))
+
+    def __le__(self, other: GtidSet) -> bool:
+        """Return whether every transaction is in the other set too."""
+        return all(
+            any(low <= start and end <= high for low, high in other.intervals.get(uuid, []))
+            for uuid, intervals in self.intervals.items()
+            for start, end in intervals
+        )
+
+    def __str__(self) -> str:
+        return ",".join(
+            ":".join(
+                [uuid, *(str(low) if high == low + 1 else f"{low}-{high - 1}" for low, high in intervals)]
+            )
+            for uuid, intervals in sorted(self.intervals.items())
+            if intervals
+        )
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event. `body` is what stands between its header and its checksum."""
+
+    kind: int
+    flags: int
+    when: int
+    body: bytes
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A transaction, or an event between two. `time` is when it was committed, in seconds since 1970, UTC."""
+
+    start: int
+    end: int
+    kind: int
+    time: float = 0.0
+    gtid: str | None = None
+    previous: GtidSet | None = None
+
+
+class Reader:
+    """Units and events of one file, up to `size` bytes of it, which the server may still write to."""
+
+    def __init__(self, stream: IO[bytes], size: int, name: str = "") -> None:
+        self.stream = stream
+        self.size = size
+        self.name = name
+        self.checksum = CHECKSUM  # the first event has one whatever the others have
+        stream.seek(0)
+        magic = stream.read(len(MAGIC)) if size >= len(MAGIC) else MAGIC
+        if magic == ENCRYPTED:
+            raise BinaryLogProblem(f"{name} is encrypted by the server: set binlog_encryption to OFF")
+        if magic != MAGIC:
+            raise BinaryLogProblem(f"{name} is no binary log file")
+        first = self.event(len(MAGIC))
+        self.begun = first is not None
+        if first is None:
+            return
+        if first.kind != FORMAT_DESCRIPTION:
+            raise BinaryLogProblem(f"{name} does not begin as a binary log file")
+        if first.body[-1] not in (0, CRC32):
+            raise BinaryLogProblem(f"{name} has checksums of a kind that this collection does not know")
+        self.checksum = CHECKSUM if first.body[-1] == CRC32 else 0
+
+    def event(self, position: int) -> Event | None:
+        """Return the event at `position`, or None if it is not whole yet. Raises BinaryLogProblem."""
+        if position + HEADER.size > self.size:
+            return None
+        self.stream.seek(position)
+        header = self.stream.read(HEADER.size)
+        if len(header) < HEADER.size:
+            return None  # a server that recovers cuts the end off
+        when, kind, _server, length, _next, flags = HEADER.unpack(header)
+        checksum = CHECKSUM if kind == FORMAT_DESCRIPTION else self.checksum
+        if length < HEADER.size + checksum:
+            raise BinaryLogProblem(f"{self.name} is damaged at byte {position}: an event of {length} bytes")
+        if position + length > self.size:
+            return None
+        raw = header + self.stream.read(length - HEADER.size)
+        if len(raw) < length:
+            return None
+        if checksum:
+            summed = raw[:-CHECKSUM]
+            if kind == FORMAT_DESCRIPTION:
+                summed = not_in_use(summed)
+            if zlib.crc32(summed) != struct.unpack("<I", raw[-CHECKSUM:])[0]:
+                raise BinaryLogProblem(
+                    f"{self.name} is damaged at byte {position}: the checksum of an event is wrong"
+                )
+        return Event(kind, flags, when, raw[HEADER.size : length - checksum], raw)
+
+    def events(self, unit: Unit) -> Iterator[Event]:
+        """Give the events of a unit, with their checksums compared."""
+        position = unit.start
+        while position < unit.end:
+            event = self.event(position)
+            if event is None or position + len(event.raw) > unit.end:
+                raise BinaryLogProblem(
+                    f"{self.name} is damaged at byte {position}: a transaction has another length"
+                )
+            yield event
+            position += len(event.raw)
+
+    def units(self, position: int = len(MAGIC)) -> Iterator[Unit]:
+        """Give the units from `position` on, as far as they are whole."""
+        while self.begun:
+            event = self.event(position)
+            if event is None:
+                return
+            unit = self.unit(position, event)
+            if unit.end > self.size:
+                return
+            yield unit
+            position = unit.end
+
+    def unit(self, position: int, event: Event) -> Unit:
+        try:
+            return self._unit(position, event)
+        except (IndexError, struct.error):
+            raise BinaryLogProblem(
+                f"{self.name} has an event at byte {position} that this collection does not read: MySQL 8.0 is needed"
+            ) from None
+
+    def _unit(self, position: int, event: Event) -> Unit:
+        end = position + len(event.raw)
+        if event.kind == PREVIOUS_GTIDS:
+            return Unit(position, end, event.kind, previous=previous_gtids(event.body))
+        if event.kind == GTID_TAGGED:
+            raise BinaryLogProblem(
+                f"{self.name} has a transaction with a tagged GTID at byte {position}, which this collection does not "
+                "read: set gtid_next without a tag"
+            )
+        if event.kind not in (GTID, ANONYMOUS):
+            return Unit(position, end, event.kind, float(event.when))
+        gtid, time, length = transaction(event.body)
+        if length < len(event.raw):
+            raise BinaryLogProblem(
+                f"{self.name} is damaged at byte {position}: a transaction of {length} bytes"
+            )
+        return Unit(position, position + length, event.kind, time, gtid if event.kind == GTID else None)
+
+    def statements(self, unit: Unit) -> list[str]:
+        """Return what a transaction does, a line for each statement or each table whose rows it changes."""
+        found: list[str] = []
+        tables: dict[bytes, str] = {}
+        for event in self.events(unit):
+            if event.kind == QUERY:
+                text = query(event.body)
+                if text.upper() not in ("BEGIN", "COMMIT"):
+                    found.append(text)
+            elif event.kind == ROWS_QUERY:
+                found.append(event.body[1:].decode("utf-8", "replace"))
+            elif event.kind == TABLE_MAP:
+                tables[event.body[:6]] = table_name(event.body)
+            elif event.kind in ROWS:
+                text = f"{ROWS[event.kind]} {tables.get(event.body[:6], '?')}"
+                if text not in found:
+                    found.append(text)
+            elif event.kind == TRANSACTION_PAYLOAD:
+                found.append("(a compressed transaction)")
+        return found
+
+
+def not_in_use(data: bytes) -> bytes:
+    """Return the first event of a file as it is once the server has closed the file."""
+    flags = struct.unpack_from("<H", data, HEADER.size - 2)[0]
+    return data[: HEADER.size - 2] + struct.pack("<H", flags & ~IN_USE) + data[HEADER.size :]
+
+
+def seven_bytes(body: bytes, position: int) -> int:
+    return int.from_bytes(body[position : position + 7], "little")
+
+
+def transaction(body: bytes) -> tuple[str, float, int]:
+    """Return a transaction's GTID, when it was committed and its size in bytes, from its first event."""
+    uuid = body[1:17].hex()
+    number = struct.unpack_from("<q", body, 17)[0]
+    commit = seven_bytes(body, 42)
+    position = 49
+    if commit >> 55:  # it came from another server, whose own time follows
+        commit &= (1 << 55) - 1
+        position += 7
+    first = body[position]
+    width = {252: 2, 253: 3, 254: 8}.get(first, 0)
+    length = int.from_bytes(body[position + 1 : position + 1 + width], "little") if width else first
+    name = "-".join((uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]))
+    return f"{name}:{number}", commit / 1e6, length
+
+
+def previous_gtids(body: bytes) -> GtidSet:
+    """Return the transactions that all files before this one hold."""
+    found = GtidSet()
+    (count,) = struct.unpack_from("<Q", body)
+    if count >> 56:
+        raise BinaryLogProblem("the binary log has tagged GTIDs, which this collection does not read")
+    position = 8
+    for _uuid in range(count):
+        uuid = body[position : position + 16].hex()
+        (intervals,) = struct.unpack_from("<Q", body, position + 16)
+        position += 24
+        name = "-".join((uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]))
+        for _interval in range(intervals):
+            start, end = struct.unpack_from("<QQ", body, position)
+            found.add(name, start, end)
+            position += 16
+    return found
+
+
+def query(body: bytes) -> str:
+    """Return the text of a statement."""
+    database, dummy, variables = struct.unpack_from("<BHH", body, 8)
+    return body[13 + variables + database + 1 :].decode("utf-8", "replace")
+
+
+def table_name(body: bytes) -> str:
+    length = body[8]
+    database = body[9 : 9 + length].decode("utf-8", "replace")
+    position = 9 + length + 1
+    return f"{database}.{body[position + 1 : position + 1 + body[position]].decode('utf-8', 'replace')}"
+
+
+def comparable(statement: str) -> str:
+    """Return a statement as two of them are compared: without quotes of names, runs of blanks and case."""
+    return " ".join(statement.replace("`", "").casefold().split())
+
+
+def matching(reader: Reader, units: Iterable[Unit], wanted: str) -> Iterator[tuple[Unit, str]]:
+    """Give the transactions that hold the statement `wanted`, or a part of one."""
+    text = comparable(wanted)
+    for unit in units:
+        for statement in reader.statements(unit) if unit.kind in (GTID, ANONYMOUS) else ():
+            if text in comparable(statement):
+                yield unit, statement
+                break

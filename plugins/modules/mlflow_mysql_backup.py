@@ -1,0 +1,296 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that makes the backups of a store, on the store's host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mlflow_mysql_backup
+short_description: Put the program that backs a store up on its host
+version_added: 0.1.0
+description:
+  - Writes C(bin/mlflow-mysql-backup) and its settings, C(backup.json), to the directory of a store, and makes the
+    directory of the backups.
+  - The program is one file of Python. It makes full backups, copies the binary log, restores, and proves that a restore
+    works. C(mlflow-mysql-backup --help) says how.
+  - Backups are never removed by this module.
+author:
+  - The mlflow_ops.backend_store authors (@mlflow-ops)
+extends_documentation_fragment:
+  - mlflow_ops.backend_store.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Shows the settings; of an age identity only that it changes.
+  idempotent:
+    support: full
+options:
+  path:
+    description: Directory that holds everything of the store.
+    type: path
+    required: true
+  state:
+    description: V(absent) removes the program, its settings and the age identity.
+    type: str
+    choices: [present, absent]
+    default: present
+  settings:
+    description:
+      - What the program must know, as the role P(mlflow_ops.backend_store.mlflow_mysql_backup#role) gives it. C(home)
+        is O(path).
+      - Needed if O(state=present). C(directory) is the directory of the backups.
+    type: dict
+    default: {}
+  files:
+    description: Dictionary from the path of another file, such as a unit of systemd's, to its text; V(null) removes it.
+    type: dict
+    default: {}
+  units:
+    description: Units of systemd's that must be active.
+    type: list
+    elements: str
+    default: []
+  programs:
+    description: Programs that must be there, or patterns of paths of which one must be.
+    type: list
+    elements: str
+    default: []
+  identity:
+    description:
+      - The age identity that encrypted backups are read with, as text.
+      - Those that are there stay, for the backups that were encrypted for them.
+    type: str
+  secrets:
+    description:
+      - Dictionary from the name of another file in C(secrets/) to its text, C(backup_rclone.conf),
+        C(backup_restic_password) or C(backup_environment). What is left out stays.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Put the program on the host
+  mlflow_ops.backend_store.mlflow_mysql_backup:
+    path: /srv/mlflow-mysql
+    settings:
+      directory: /srv/mlflow-mysql/backups
+      container: mlflow_mysql_db
+      image: mlflow-mysql:latest
+      uid: 999
+      database: mlflow
+      user: mlflow_backup
+"""
+
+RETURN = r"""
+missing:
+  description: Those of O(programs) that are not installed.
+  returned: success
+  type: list
+  elements: str
+  sample: [zstd]
+inactive:
+  description: Those of O(units) that are not active.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+cron_runs:
+  description: Whether cron runs.
+  returned: success
+  type: bool
+  sample: true
+files:
+  description: Those of O(files) that changed.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/cron.d/mlflow-mysql-backup-mlflow_mysql_db]
+program:
+  description: Path of the program.
+  returned: success
+  type: str
+  sample: /srv/mlflow-mysql/bin/mlflow-mysql-backup
+"""
+
+import glob
+import io
+import json
+import os
+import sys
+import zipfile
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _accounts,
+    _backup_cli,
+    _backup_drill,
+    _backup_files,
+    _backup_full,
+    _backup_log,
+    _backup_off_host,
+    _backup_restore,
+    _backup_server,
+    _binary_log,
+    _catalogue,
+    _catalogue_auth,
+    _catalogue_tracking,
+    _comparison,
+    _connection,
+    _live_schema,
+    _owner,
+    _server,
+    _state,
+    _survey,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home
+
+PACKAGE = "ansible_collections.mlflow_ops.backend_store.plugins.module_utils"
+# What the program holds.
+PARTS = (
+    *(_accounts, _backup_cli, _backup_drill, _backup_files, _backup_full, _backup_log, _backup_off_host),
+    *(_backup_restore, _backup_server, _binary_log, _catalogue, _catalogue_auth, _catalogue_tracking),
+    *(_comparison, _connection, _live_schema, _owner, _server, _state, _survey),
+)
+MODULES = tuple(part.__name__.rpartition(".")[2] for part in PARTS)
+PROGRAM = "bin/mlflow-mysql-backup"
+SETTINGS = "backup.json"
+IDENTITY = "backup_identity"
+SECRETS = (
+    IDENTITY,
+    _backup_off_host.RCLONE_CONFIGURATION,
+    _backup_off_host.RESTIC_PASSWORD,
+    _backup_off_host.ENVIRONMENT,
+)
+START = f"""
+import os
+import sys
+from {PACKAGE}._backup_cli import main
+home = os.path.dirname(os.path.dirname(os.path.realpath(sys.argv[0])))
+main(["--settings", os.path.join(home, "{SETTINGS}"), *sys.argv[1:]])
+"""
+
+
+def build(interpreter: str) -> bytes:
+    """Return the program: a zip file that Python runs. The same sources give the same bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+
+        def add(name: str, text: str) -> None:
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+
+        add("__main__.py", START)
+        parts = PACKAGE.split(".")
+        for depth in range(1, len(parts) + 1):
+            add("/".join([*parts[:depth], "__init__.py"]), "")
+        for name, part in zip(MODULES, PARTS):
+            # Ansible runs a module from a zip file of its own: only its loader can read the sources.
+            spec = part.__spec__
+            source = None if spec is None or spec.loader is None else spec.loader.get_source(spec.name)  # type: ignore[attr-defined]
+            if source is None:
+                raise ValueError(f"the source of {name} cannot be read")
+            add("/".join([*parts, f"{name}.py"]), source)
+    return f"#!{interpreter}\n".encode() + packed.getvalue()
+
+
+def with_earlier(path: str, identity: str) -> str:
+    """Return an identity with those that are there: what was encrypted for them is still to be read."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = stream.read()
+    except OSError:
+        return identity
+    earlier = [line for line in found.splitlines() if line and line not in identity.splitlines()]
+    return identity if not earlier else "\n".join([*earlier, *identity.splitlines()]) + "\n"
+
+
+def present(home: Home, settings: dict[str, object], identity: str | None, secrets: dict[str, str]) -> None:
+    home.directory("bin", 0, 0, 0o755)
+    directory = str(settings["directory"])
+    home.directory(os.path.relpath(directory, home.path), 0, 0, 0o700)
+    if identity is not None:
+        if not os.path.isdir(os.path.join(home.path, "secrets")):
+            home.directory("secrets", 0, 0, 0o700)
+        home.password(IDENTITY, with_earlier(os.path.join(home.path, "secrets", IDENTITY), identity))
+    for name, content in sorted(secrets.items()):
+        home.password(name, content)
+    path = os.path.join(home.path, "secrets", IDENTITY)
+    found = identity is not None or os.path.exists(path)
+    about = {**settings, "home": home.path, "identity_file": path if found else None}
+    home.text(SETTINGS, json.dumps(about, indent=2, sort_keys=True) + "\n")
+    home.program(PROGRAM, build(sys.executable))
+
+
+def is_missing(module: AnsibleModule, name: str) -> bool:
+    return not glob.glob(name) if "/" in name else module.get_bin_path(name) is None
+
+
+def cron_runs() -> bool:
+    try:
+        with open("/run/crond.pid", encoding="ascii") as stream:
+            return os.path.exists(f"/proc/{int(stream.read())}")
+    except (OSError, ValueError):
+        return False
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "settings": {"type": "dict", "default": {}},
+            "files": {"type": "dict", "default": {}},
+            "units": {"type": "list", "elements": "str", "default": []},
+            "programs": {"type": "list", "elements": "str", "default": []},
+            "identity": {"type": "str", "no_log": True},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    options = module.params
+    if options["state"] == "present" and not options["settings"].get("directory"):
+        module.fail_json(msg="settings.directory is missing: name the directory of the backups")
+    if options["identity"] is not None and not options["identity"].strip():
+        module.fail_json(msg="identity is empty: give an identity of age, or leave it out")
+    home = Home(options["path"].rstrip("/"), 0, module.check_mode)
+    files = []
+    try:
+        for path, text in sorted(options["files"].items()):
+            before = len(home.before) + len(home.diffs)
+            if text is None:
+                home.remove(path)
+            else:
+                home.text(path, text)
+            if len(home.before) + len(home.diffs) != before:
+                files.append(path)
+        if options["state"] == "present":
+            present(home, options["settings"], options["identity"], options["secrets"])
+        else:
+            for name in (PROGRAM, SETTINGS, *(os.path.join("secrets", secret) for secret in SECRETS)):
+                home.remove(name)
+    except OSError as error:
+        module.fail_json(
+            msg=f"{error.filename2 or error.filename or options['path']} cannot be written: {error.strerror}. "
+            "Run as root, on a file system that is writable and not full, or choose another directory."
+        )
+    inactive = [
+        unit
+        for unit in options["units"]
+        if module.run_command(["systemctl", "is-active", "--quiet", unit])[0]
+    ]
+    module.exit_json(
+        changed=bool(home),
+        program=os.path.join(home.path, PROGRAM),
+        missing=[name for name in options["programs"] if is_missing(module, name)],
+        cron_runs=cron_runs(),
+        inactive=inactive,
+        files=files,
+        diff=home.diff(),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,706 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of a real store: made, restored whole or in part, damaged, interrupted, and on a full disk. Needs root."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
+    load_settings,
+    stamp,
+    write_document,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import LABEL, throw_away
+
+# The store without Ansible is for benchmarks too, which pytest does not find.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from backup_store import Store, docker
+
+# Nobody pulls the plug here: the server need not wait for the disk.
+OPTIONS = (
+    *("--innodb-redo-log-capacity=16M", "--innodb-buffer-pool-size=128M"),
+    *("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"),
+)
+
+
+class Backups:
+    """A store with a directory of backups for each test."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.number = 0
+        self.directory = store.home / "backups"
+        self.more: dict[str, Any] = {}
+
+    def use(self, directory: Path | None = None, **more: Any) -> Path:
+        """Choose settings, and a new directory of backups."""
+        if directory is None:
+            self.number += 1
+            directory = self.store.home / f"backups-{self.number}"
+            directory.mkdir(mode=0o700)
+        self.directory = directory
+        self.store.settings(directory=str(directory), **more)
+        return directory
+
+    def run(self, *arguments: str) -> dict[str, Any]:
+        return self.store.backup(*arguments)
+
+    def problem(self, *arguments: str) -> str:
+        """What is said of a failure, which has no traceback."""
+        result = self.store.backup(*arguments, check=False)
+        assert list(result) == ["problem"], result
+        assert self.store.password not in result["problem"]
+        return str(result["problem"])
+
+    def restore(self, *arguments: str) -> dict[str, Any]:
+        return self.run("restore", "--into", str(self.store.restored), *arguments)
+
+    def begin(self, *arguments: str, until: str) -> subprocess.Popen[str]:
+        """Start the program and wait until it says something."""
+        process = subprocess.Popen(
+            [self.store.program, "--json", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        for line in process.stderr:
+            if until in line:
+                return process
+        raise AssertionError(f"it never said {until!r}: {process.communicate()[0]}")
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.directory / "full")) if (self.directory / "full").exists() else []
+
+
+def left(backups: Backups) -> list[str]:
+    """What an interrupted run left."""
+    home = backups.store.home
+    found = [
+        str(path)
+        for pattern in (".partial*", "tmp/.partial*", "tmp/clone-*", "tmp/*-run-*", "tmp/drill-data")
+        for path in home.glob(pattern)
+    ]
+    found += [str(path) for path in backups.directory.rglob(".partial*")]
+    found += docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}={home}").split()
+    return found
+
+
+def insert(store: Store, first: int, last: int, table: str = "t") -> None:
+    connection = store.root()
+    try:
+        with connection.cursor() as cursor:
+            for number in range(first, last + 1):
+                cursor.execute(f"INSERT INTO mlflow.{table} VALUES (%s, %s)", (number, f"row {number}"))
+    finally:
+        connection.close()
+
+
+def content(server: Any) -> list[tuple[Any, ...]]:
+    return list(server("SELECT * FROM mlflow.t ORDER BY id"))
+
+
+def opened(backups: Backups, statement: str) -> list[tuple[Any, ...]]:
+    """What a server finds in the restored data."""
+    settings = load_settings(str(backups.store.home / "backup.json"))
+    layout = {"lower_case_table_names": 0, "innodb_page_size": 16384}
+    with throw_away(settings, str(backups.store.restored), "test", layout) as server:
+        return server.rows(statement)
+
+
+@pytest.fixture(scope="module")
+def backups() -> Iterator[Backups]:
+    with Store(*OPTIONS) as store:
+        store.execute("CREATE TABLE mlflow.t (id INT PRIMARY KEY, v VARCHAR(100))")
+        store.execute("CREATE TABLE mlflow.other (id INT PRIMARY KEY, v VARCHAR(100))")
+        yield Backups(store)
+
+
+@dataclass
+class History:
+    """What happened to the store, and how many rows it had at each moment."""
+
+    directory: Path
+    fulls: list[str] = field(default_factory=list)
+    times: dict[str, str] = field(default_factory=dict)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    gtids: str = ""
+
+
+@pytest.fixture(scope="module")
+def history(backups: Backups) -> History:
+    """Two full backups and four files of the binary log, one of which ends as the server stops."""
+    store = backups.store
+    found = History(backups.use())
+
+    def remember(moment: str) -> None:
+        time.sleep(0.01)
+        found.times[moment] = stamp(time.time())
+        time.sleep(0.01)
+
+    insert(store, 1, 10)
+    found.fulls.append(backups.run("full")["name"])
+    insert(store, 11, 20)
+    backups.run("copy")
+    remember("20 rows")
+    insert(store, 21, 25)
+    backups.run("copy")
+    store.execute("FLUSH BINARY LOGS")
+    insert(store, 26, 30)
+    remember("30 rows")
+    store.stop()
+    backups.run("copy")
+    store.start()
+    insert(store, 31, 35)
+    # While somebody writes.
+    ended = threading.Event()
+    writer = threading.Thread(
+        target=lambda: [insert(store, n, n) for n in range(36, 3000) if not ended.is_set()]
+    )
+    writer.start()
+    found.fulls.append(backups.run("full")["name"])
+    ended.set()
+    writer.join()
+    store.execute("INSERT INTO mlflow.other VALUES (1, 'x')")
+    remember("before the drop")
+    store.execute("DROP TABLE mlflow.other")
+    store.execute("FLUSH BINARY LOGS")
+    store.execute("CREATE USER canary@localhost IDENTIFIED BY 'canary-61c0'")
+    insert(store, 5000, 5001)
+    found.gtids = backups.run("copy")["gtid_set"]
+    found.rows = content(store.execute)
+    return found
+
+
+@pytest.fixture
+def untouched(backups: Backups, history: History) -> Iterator[None]:
+    """Afterwards the store is as it was, and nothing was restored."""
+    backups.use(history.directory)
+    shutil.rmtree(backups.store.restored, ignore_errors=True)
+    yield
+    assert not backups.store.restored.exists()
+    assert left(backups) == []
+    assert content(backups.store.execute) == history.rows
+
+
+# What is restored
+
+
+def test_everything(backups: Backups, history: History) -> None:
+    backups.use(history.directory)
+    result = backups.restore()
+    assert result["backup"] == history.fulls[1]
+    assert len(result["binary_log"]) == 2
+    assert result["gtid_set"] == history.gtids
+    assert result["tables"] == {"mlflow": {"t": len(history.rows)}}
+    # Nothing tells which server's it was.
+    files = set(os.listdir(backups.store.restored))
+    assert "mysql.ibd" in files and not {"auto.cnf", "ib_buffer_pool"} & files
+    assert not [name for name in files if "relay" in name or "binlog" in name]
+    assert opened(backups, "SELECT * FROM mlflow.t ORDER BY id") == history.rows
+    assert left(backups) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "full", "files", "rows"),
+    [("20 rows", 0, 1, 20), ("30 rows", 0, 2, 30), ("before the drop", 1, 1, None)],
+)
+def test_up_to_a_time(
+    backups: Backups, history: History, moment: str, full: int, files: int, rows: int | None
+) -> None:
+    backups.use(history.directory)
+    shutil.rmtree(backups.store.restored, ignore_errors=True)
+    planned = backups.run("plan", "--to", history.times[moment])
+    assert planned["backup"] == history.fulls[full]
+    assert len(planned["binary_log"]) == files
+    assert planned["last_transaction"] < history.times[moment]
+    if moment == "20 rows":
+        return  # the others restore the same way
+    result = backups.restore("--to", history.times[moment])
+    assert {key: result[key] for key in planned} == planned
+    assert result["tables"]["mlflow"] == {
+        "t": len(history.rows) - 2 if rows is None else rows,
+        "other": 0 if rows else 1,
+    }
+    assert left(backups) == []
+
+
+def test_before_a_statement_and_before_a_transaction(backups: Backups, history: History) -> None:
+    backups.use(history.directory)
+    shutil.rmtree(backups.store.restored, ignore_errors=True)
+    result = backups.restore("--before", "drop table mlflow.other")
+    found = re.fullmatch(r"([0-9a-f-]{36}):(\d+) at .*: DROP TABLE .*", result["stops_before"])
+    assert found is not None
+    assert result["gtid_set"] == f"{found[1]}:1-{int(found[2]) - 1}"
+    assert result["tables"]["mlflow"] == {"t": len(history.rows) - 2, "other": 1}
+    planned = backups.run("plan", "--before", f"{found[1]}:{found[2]}")
+    assert {key: result[key] for key in ("backup", "end", "stops_before")} == {
+        key: planned[key] for key in ("backup", "end", "stops_before")
+    }
+
+
+def test_a_full_backup_alone(backups: Backups, history: History) -> None:
+    backups.use(history.directory)
+    shutil.rmtree(backups.store.restored, ignore_errors=True)
+    for name in history.fulls:
+        planned = backups.run("plan", "--backup", name)
+        assert (planned["backup"], planned["binary_log"]) == (name, [])
+    result = backups.restore("--backup", history.fulls[0])
+    assert result["tables"] == {"mlflow": {"t": 10, "other": 0}}
+
+
+def test_what_there_is(backups: Backups, history: History) -> None:
+    backups.use(history.directory)
+    result = backups.run("list")
+    assert [manifest["name"] for manifest in result["full"]] == history.fulls
+    (log,) = result["binary_log"]
+    assert (log["gaps"], log["damaged"], log["gtid_set"]) == ([], [], history.gtids)
+    said = subprocess.run([backups.store.program, "list"], capture_output=True, text=True, check=True).stdout
+    assert all(name in said for name in history.fulls)
+    assert "GAP" not in said and "DAMAGED" not in said
+
+
+def test_statements_that_hold_a_secret_are_said_without_it(backups: Backups, history: History) -> None:
+    backups.use(history.directory)
+    result = backups.run("plan", "--before", "create user 'canary'")
+    assert result["stops_before"].endswith("CREATE USER 'canary'@'localhost' IDENTIFIED ...")
+
+
+# What is refused
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ("--before", "INSERT INTO mlflow.t"),
+            r"\d+ transactions hold 'INSERT INTO mlflow.t': say before which one",
+        ),
+        (("--before", "DROP DATABASE"), "no transaction in the copied binary log holds"),
+        (("--to", "2001-01-01T00:00:00Z"), "no full backup is from before what is wanted"),
+        (("--backup", "000099-x"), "there is no full backup 000099-x"),
+    ],
+)
+def test_what_is_not_there(backups: Backups, arguments: tuple[str, ...], problem: str) -> None:
+    assert re.match(problem, backups.problem("restore", "--into", str(backups.store.restored), *arguments))
+
+
+def edit(path: Path, **values: Any) -> None:
+    document = json.loads(path.read_text())
+    write_document(str(path), {**document, **values})
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (
+            "a newer MySQL",
+            "is from MySQL 99.0.0, and the image .* cannot read it: set mysql_base_image_version",
+        ),
+        (
+            "a flipped byte",
+            "data.tar.zst is damaged: its checksum is wrong.*restore another one, by its name",
+        ),
+        ("a flipped byte in the log", "zst is damaged: its checksum is wrong.*Restore what was before it"),
+        ("a part is missing", "zst cannot be read: No such file or directory.*Restore what was before it"),
+        ("a file is missing", r"the binary log file binlog\.\d+ is missing in the copy"),
+        ("a gap", r"the end of the binary log file binlog\.\d+ is missing in the copy"),
+        ("other rows", r"has other rows than its manifest: .*mlflow.t \d+, not 7"),
+    ],
+)
+def test_damaged_backups(backups: Backups, history: History, damage: str, problem: str) -> None:
+    directory = backups.store.home / "damaged"
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.copytree(history.directory, directory)
+    full = directory / "full" / history.fulls[1]
+    (timeline,) = (directory / "binlog").iterdir()
+    last, before = sorted(timeline.glob("binlog.*.json"), reverse=True)[:2]
+    if damage == "a newer MySQL":
+        edit(full / "manifest.json", mysql_version="99.0.0")
+    elif damage == "a flipped byte":
+        data = bytearray((full / "data.tar.zst").read_bytes())
+        data[len(data) // 2] ^= 1
+        (full / "data.tar.zst").write_bytes(bytes(data))
+    elif damage == "a flipped byte in the log":
+        part = timeline / json.loads(before.read_text())["parts"][0]["file"]
+        part.write_bytes(part.read_bytes()[:-1] + b"\x00")
+    elif damage == "a part is missing":
+        (timeline / json.loads(before.read_text())["parts"][0]["file"]).unlink()
+    elif damage == "a file is missing":
+        before.unlink()
+        if len(json.loads((full / "manifest.json").read_text())["gtid_set"]):
+            shutil.rmtree(full)  # so that the missing one is between two others
+    elif damage == "a gap":
+        edit(last, gap_before=True)
+    else:
+        edit(full / "manifest.json", tables={"mlflow": {"t": 7}})
+    arguments = ("--directory", str(directory), "restore", "--into", str(backups.store.restored))
+    assert re.search(problem, backups.problem(*arguments))
+
+
+@pytest.mark.usefixtures("untouched")
+def test_directories_that_are_no_restored_data(backups: Backups) -> None:
+    data = backups.store.home / "data"
+    assert "no restore made it" in backups.problem("restore", "--into", str(data))
+    assert (data / "auto.cnf").exists()
+    other = backups.store.home / "other"
+    other.mkdir()
+    problem = backups.problem("exchange", str(data), str(other))
+    assert problem == f"a server runs on {data}: stop it first. Nothing was changed"
+
+
+def test_tables_that_a_copy_leaves_empty(backups: Backups) -> None:
+    """The account of the backups does not see the second one."""
+    backups.use()
+    backups.store.execute("CREATE DATABASE hidden")
+    for table in ("mlflow.m", "hidden.m"):
+        backups.store.execute(f"CREATE TABLE {table} (id INT) ENGINE=MyISAM")
+        assert backups.problem("full").endswith(
+            f"would be empty in the backup: {table}. Run ALTER TABLE {table} ENGINE=InnoDB"
+        )
+        backups.store.execute(f"DROP TABLE {table}")
+    backups.store.execute("DROP DATABASE hidden")
+    assert (backups.names(), left(backups)) == ([], [])
+
+
+def test_a_store_that_is_down_or_has_another_password(backups: Backups) -> None:
+    backups.use()
+    secret = backups.store.home / "secrets/backup_password"
+    secret.write_text("wrong")
+    assert re.search("mlflow_backup.*Run the playbook deploy again", backups.problem("full"))
+    secret.write_text(backups.store.password)
+    backups.store.stop()
+    assert backups.problem("full").endswith("Start the store")
+    assert backups.run("copy")["position"] > 0
+    backups.use(backups.directory, image="mysql:no-such-image")
+    backups.store.start()
+    assert re.search("No such image.*Run the playbook deploy", backups.problem("full"))
+    backups.use(backups.directory, docker_host="unix:///nowhere/docker.sock")
+    assert backups.problem("full").endswith("Start Docker, and run this as root")
+    assert (backups.names(), left(backups)) == ([], [])
+
+
+# Encryption
+
+
+def key(path: Path) -> str:
+    subprocess.run(["age-keygen", "-o", path], check=True, capture_output=True)
+    return subprocess.run(
+        ["age-keygen", "-y", path], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_encrypted_backups(backups: Backups) -> None:
+    store = backups.store
+    identity, other = store.home / "secrets/identity", store.home / "secrets/other"
+    settings = {"recipients": [key(identity)], "identity_file": str(identity)}
+    directory = backups.use(**settings)
+    backups.run("full")
+    store.execute("INSERT INTO mlflow.t VALUES (9000, 'needle-7f')")
+    backups.run("copy")
+    files = list(directory.rglob("*.zst*"))
+    assert all(path.name.endswith(".age") for path in files) and len(files) > 1
+    shutil.rmtree(store.restored, ignore_errors=True)
+    for lost, problem in (
+        ({"identity_file": str(other)}, "other is not there: put it back"),
+        ({"identity_file": None}, "there is no age identity on this host"),
+    ):
+        backups.use(directory, **{**settings, **lost})
+        assert problem in backups.problem("restore", "--into", str(store.restored))
+    key(other)
+    backups.use(directory, **{**settings, "identity_file": str(other)})
+    assert "Give the identity of one of the recipients" in backups.problem(
+        "restore", "--into", str(store.restored)
+    )
+    assert not store.restored.exists()
+    backups.use(directory, **settings)
+    result = backups.restore()
+    assert result["tables"]["mlflow"]["t"] == store.execute("SELECT COUNT(*) FROM mlflow.t")[0][0]
+    assert identity.read_text().splitlines()[-1] not in json.dumps(result)
+    store.execute("DELETE FROM mlflow.t WHERE id = 9000")
+
+
+# A full disk
+
+
+@pytest.fixture
+def small(backups: Backups) -> Iterator[Path]:
+    """A directory of backups on a disk of its own."""
+    path = backups.use()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def fill(directory: Path) -> Path:
+    path = directory / "filler"
+    with path.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(bytes(1 << 16))
+        except OSError:
+            return path
+
+
+def test_a_full_disk(backups: Backups, small: Path) -> None:
+    store = backups.store
+    first = backups.run("full")["name"]
+    insert(store, 6000, 6001)
+    backups.run("copy")
+    whole = {
+        path: path.read_bytes()
+        for path in small.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    # In the middle of a full backup.
+    process = backups.begin("full", until="The copy is packed")
+    filler = fill(small)
+    said, errors = process.communicate()
+    assert process.returncode == 1
+    assert re.search("the disk of .* is full: make room", json.loads(said)["problem"]), said + errors
+    # While the log is copied.
+    insert(store, 6002, 6003)
+    filler = fill(small)
+    assert re.search("the disk of .* is full: make room", backups.problem("copy"))
+    # Before it begins.
+    assert re.search(
+        r"a full backup takes \d+ MiB, and .* has 0 MiB free: make room", backups.problem("full")
+    )
+    assert all(path.read_bytes() == content for path, content in whole.items() if path.name != "clock.json")
+    assert (backups.names(), left(backups)) == ([first], [])
+    assert backups.run("plan")["backup"] == first
+    filler.unlink()
+    backups.run("copy")
+    backups.run("full")
+    assert len(backups.names()) == 2
+    shutil.rmtree(store.restored, ignore_errors=True)
+    assert backups.restore()["tables"]["mlflow"]["t"] == store.execute("SELECT COUNT(*) FROM mlflow.t")[0][0]
+    for number in range(6000, 6004):
+        store.execute("DELETE FROM mlflow.t WHERE id = %s", number)
+
+
+# Interruptions
+
+
+def test_one_at_a_time_and_ends_at_any_moment(backups: Backups) -> None:
+    """After a kill the next one removes what is left; a request to end is followed at once."""
+    backups.use()
+    moments = ("The server copies", "Another server opens", "The copy is packed")
+    for moment in moments:
+        process = backups.begin("full", until=moment)
+        if moment == moments[1]:
+            assert (
+                backups.problem("full")
+                == "another process is making a full backup already: wait for it to end"
+            )
+            time.sleep(0.5)  # its server is starting
+        process.kill()
+        process.communicate()
+    assert backups.names() in ([], [name for name in backups.names() if name.startswith(".partial")])
+    process = backups.begin("full", until=moments[1])
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _said, errors = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "interrupted by SIGTERM" in errors and "Traceback" not in errors
+    assert (backups.names(), left(backups)) == ([], [])
+    backups.run("full")
+    assert (len(backups.names()), left(backups)) == (1, [])
+
+
+# Following
+
+
+def samples(directory: Path) -> dict[str, float]:
+    """What node_exporter's textfile collector reads. It refuses a file that is not well formed."""
+    found: dict[str, float] = {}
+    for path in directory.iterdir():
+        assert path.suffix == ".prom"
+        assert path.stat().st_mode & 0o777 == 0o644
+        assert path.read_text().endswith("\n")
+        described: dict[str, set[str]] = {}
+        for line in path.read_text().splitlines():
+            kind = re.fullmatch(r"# (HELP|TYPE) ([a-z_]+) (gauge|[A-Z].+)", line)
+            if kind is not None:
+                assert kind[1] not in described.setdefault(kind[2], set())
+                assert kind[1] == "HELP" or kind[3] == "gauge"
+                described[kind[2]].add(kind[1])
+                continue
+            value = re.fullmatch(r'([a-z_]+)\{store="([a-zA-Z0-9_.-]+)"\} (\S+)', line)
+            assert value is not None, line
+            assert described[value[1]] == {"HELP", "TYPE"}
+            assert value[1] not in found, "in two files"
+            found[value[1]] = float(value[3])
+    assert directory.stat().st_mode & 0o755 == 0o755
+    return found
+
+
+def test_following(backups: Backups) -> None:
+    textfiles = backups.store.home / "textfiles"
+    directory = backups.use(interval=0.1, textfile_directory=str(textfiles))
+    process = backups.store.follow()
+    try:
+        backups.store.execute("INSERT INTO mlflow.t VALUES (7000, 'x')")
+        deadline = time.monotonic() + 20
+        wanted = backups.store.execute("SELECT @@gtid_executed")[0][0]
+        while (
+            not (directory / "binlog").exists() or backups.run("list")["binary_log"][0]["gtid_set"] != wanted
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        # A second one leaves it to the first.
+        assert subprocess.run([backups.store.program, "follow"], check=False).returncode == 0
+        time.sleep(0.3)
+        assert samples(textfiles)["mlflow_mysql_backup_binlog_success"] == 1
+        # It ends by itself when its settings change.
+        backups.use(directory, interval=0.2, textfile_directory=str(textfiles))
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+    process = backups.store.follow()
+    time.sleep(1)
+    process.terminate()
+    assert process.wait(20) == 0
+    backups.store.execute("DELETE FROM mlflow.t WHERE id = 7000")
+
+
+# A drill
+
+
+def test_a_drill_with_the_real_mlflow(backups: Backups) -> None:
+    import mlflow
+    from mlflow import MlflowClient
+
+    store = backups.store
+    textfiles = store.home / "drilled"
+    settings = {
+        "database": "tracking",
+        "mlflow": sys.prefix,
+        "mlflow_version": mlflow.__version__,
+        "textfile_directory": str(textfiles),
+    }
+    store.execute("CREATE DATABASE tracking")
+    client = MlflowClient(tracking_uri=store.uri.replace("/mlflow?", "/tracking?"))
+    run = client.create_run(client.create_experiment("drilled")).info.run_id
+    for step in range(5):
+        client.log_metric(run, "loss", 1 / (step + 1), step=step)
+    directory = backups.use(**settings)
+    assert "there is no good full backup" in backups.problem("drill")
+    assert samples(textfiles)["mlflow_mysql_backup_drill_success"] == 0
+    full = backups.run("full")
+    client.log_metric(run, "loss", 0.0, step=5)
+    backups.run("copy")
+    result = backups.run("drill")
+    assert result["schema"] == "current"
+    assert result["mlflow"] == {"experiments": 2, "run": run, "metrics": 6}
+    assert (
+        result["revision"]
+        == full["revision"]
+        == store.execute("SELECT version_num FROM tracking.alembic_version")[0][0]
+    )
+    assert result["tables"]["tracking"]["metrics"] == 6
+    assert 0 <= result["recovery_point_age"] < 60
+    assert left(backups) == []
+    found = samples(textfiles)
+    assert found["mlflow_mysql_backup_drill_success"] == found["mlflow_mysql_backup_full_success"] == 1
+    assert found["mlflow_mysql_backup_full_count"] == 1
+    assert found["mlflow_mysql_backup_full_size_bytes"] == full["archive"]["size"]
+    # A store whose schema is not whole is no good backup.
+    store.execute("ALTER TABLE tracking.runs DROP COLUMN name")
+    backups.run("copy")
+    assert "the restored schema is" in backups.problem("drill")
+    assert samples(textfiles)["mlflow_mysql_backup_drill_success"] == 0
+    assert left(backups) == []
+    # An MLflow that is not there.
+    store.execute("DROP DATABASE tracking")
+    backups.use(directory, **{**settings, "mlflow": "/nowhere", "database": "none"})
+    assert "cannot be looked at" in backups.problem("drill")
+
+
+# A store that was restored. The last test: the store is another one afterwards.
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("tool", ["rclone", "restic"])
+def test_off_the_host(backups: Backups, history: History, tmp_path: Path, tool: str) -> None:
+    directory, place, fetched = tmp_path / "backups", tmp_path / "place", tmp_path / "fetched"
+    shutil.copytree(history.directory, directory)
+    (backups.store.home / "secrets/backup_restic_password").write_text("of the repository")
+    backups.use(directory, off_host={"tool": tool, "target": str(place), "interval": 1})
+    backups.run("off-host")
+    if tool == "rclone":
+        assert sorted(path.name for path in (place / "full").iterdir()) == history.fulls
+    # What is lost here is not lost there.
+    shutil.rmtree(directory)
+    directory.mkdir()
+    backups.run("off-host")
+    backups.run("fetch", "--into", str(fetched))
+    assert backups.run("--directory", str(fetched), "plan")["backup"] == history.fulls[-1]
+    assert backups.run("--directory", str(fetched), "list")["damaged"] == {}
+    assert "is there already" in backups.problem("fetch", "--into", str(fetched))
+    (tmp_path / "file").write_text("")
+    backups.use(history.directory, off_host={"tool": tool, "target": str(tmp_path / "file"), "interval": 1})
+    assert str(tmp_path / "file") in backups.problem("off-host")
+    assert not (history.directory / ".off-host").exists()
+
+
+def test_a_restored_store_is_backed_up_and_restored(backups: Backups, history: History) -> None:
+    store = backups.store
+    backups.use(history.directory)
+    shutil.rmtree(store.restored, ignore_errors=True)
+    before = store.execute("SELECT @@server_uuid")[0][0]
+    store.stop()
+    backups.run("copy")
+    restored = backups.restore("--to", history.times["30 rows"])
+    assert restored["tables"]["mlflow"]["t"] == 30
+    store.exchange()
+    store.start()
+    after = store.execute("SELECT @@server_uuid")[0][0]
+    assert after != before
+    assert content(store.execute) == history.rows[:30]
+    switched = stamp(time.time())
+    insert(store, 101, 105)
+    full = backups.run("full")
+    assert full["server_uuid"] == after
+    insert(store, 106, 110)
+    backups.run("copy")
+    time.sleep(0.01)
+    moment = stamp(time.time())
+    store.execute("FLUSH BINARY LOGS")
+    insert(store, 111, 115)
+    backups.run("copy")
+    listed = backups.run("list")["binary_log"]
+    assert [log["server_uuid"] for log in listed] == [before, after]
+
+    # After the switch, up to a time in the new life and in the old one, and before a statement in the old one.
+    for arguments, rows, name in (
+        ((), None, full["name"]),
+        (("--to", moment), 40, full["name"]),
+        (("--to", history.times["20 rows"]), 20, history.fulls[0]),
+        (("--before", "DROP TABLE mlflow.other"), None, history.fulls[1]),
+    ):
+        planned = backups.run("plan", *arguments)
+        assert planned["backup"] == name
+        if rows is not None:
+            shutil.rmtree(store.restored, ignore_errors=True)
+            result = backups.restore(*arguments)
+            assert {key: result[key] for key in planned} == planned
+            assert result["tables"]["mlflow"]["t"] == rows
+    assert "no full backup is from before what is wanted" in backups.problem("plan", "--to", switched)

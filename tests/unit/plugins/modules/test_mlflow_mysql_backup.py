@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that backs a store up, as it is built and put on a host. Needs root."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_backup as module
+
+# The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
+COLLECTIONS = Path(module.__file__).parents[5]
+CANARY = "AGE-SECRET-KEY-1CANARY61C0"
+SETTINGS = {"container": "store", "image": "mysql:none", "uid": 999, "database": "mlflow", "user": "backup"}
+
+
+def run(path: Path, check: bool = False, **options: Any) -> dict[str, Any]:
+    """What the module returns. Its whole output must be free of the canary, whatever it is to do."""
+    arguments = {"path": str(path), **options, "_ansible_check_mode": check, "_ansible_diff": True}
+    done = subprocess.run(
+        [sys.executable, "-m", module.__name__],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+    )
+    assert not done.stderr
+    result = dict(json.loads(done.stdout))
+    # Ansible itself hides what it was called with.
+    result.pop("invocation", None)
+    assert "CANARY" not in json.dumps(result)
+    return result
+
+
+def ok(result: dict[str, Any], changed: bool) -> dict[str, Any]:
+    assert not result.get("failed"), result["msg"]
+    assert result["changed"] is changed, result["diff"]
+    return result
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "srv" / "mlflow-mysql"
+
+
+def wanted(home: Path, **more: Any) -> dict[str, Any]:
+    return {"settings": {**SETTINGS, "directory": str(home / "backups")}, **more}
+
+
+def everything(path: Path) -> dict[str, tuple[Any, ...]]:
+    return {
+        str(found.relative_to(path)): (
+            found.stat().st_uid,
+            stat.S_IMODE(found.stat().st_mode),
+            (found.read_bytes(), found.stat().st_mtime_ns) if found.is_file() else None,
+        )
+        for found in sorted(path.rglob("*"))
+    }
+
+
+# The program
+
+
+def test_the_same_sources_give_the_same_program() -> None:
+    first = module.build("/usr/bin/python3")
+    assert first == module.build("/usr/bin/python3")
+    other = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; from {module.__name__} import build; sys.stdout.buffer.write(build('/usr/bin/python3'))",
+        ],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
+    )
+    assert other.stdout == first
+    assert first.startswith(b"#!/usr/bin/python3\nPK")
+    assert str(COLLECTIONS).encode() not in first
+
+
+def imported(name: str) -> set[str]:
+    """The modules beside it that a module of the collection imports."""
+    source = Path(module.__file__).parents[1] / "module_utils" / f"{name}.py"
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            assert node.module != "ansible" and not node.module.startswith("ansible."), (
+                f"{name} needs Ansible"
+            )
+            if node.module == module.PACKAGE:
+                found.update(alias.name for alias in node.names)
+            elif node.module.startswith(f"{module.PACKAGE}."):
+                found.add(node.module.rpartition(".")[2])
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.split(".")[0] == "ansible" for alias in node.names), (
+                f"{name} needs Ansible"
+            )
+    return found
+
+
+def test_the_program_holds_what_it_imports_and_no_more() -> None:
+    """What is imported by its name at run time is a module's tables: `_catalogue` loads those of each app."""
+    closure, left = set(), {"_backup_cli"}
+    while left:
+        name = left.pop()
+        closure.add(name)
+        left |= imported(name) - closure
+    dynamic = {"_catalogue_tracking", "_catalogue_auth"}
+    assert closure | dynamic == set(module.MODULES)
+    tree = ast.parse(Path(module.__file__).read_text())
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == module.PACKAGE
+        for alias in node.names
+    }
+    # Ansible's loader sends a host only what a module imports.
+    assert names == set(module.MODULES)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "bin" / "mlflow-mysql-backup"
+    path.parent.mkdir()
+    path.write_bytes(module.build(sys.executable))
+    path.chmod(0o755)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+    return path
+
+
+def call(*command: Any, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        **more,
+    )
+
+
+def test_the_program_needs_nothing_but_python(program: Path) -> None:
+    """Not even the directory that it is called in, nor libraries that are not Python's."""
+    done = call(sys.executable, "-I", "-S", program, "--help", cwd="/", env={})
+    assert (done.returncode, done.stderr) == (0, "")
+    for command in ("full", "copy", "follow", "list", "plan", "restore", "exchange", "drill"):
+        assert command in done.stdout
+    done = call(program, "restore", env={})
+    assert done.returncode == 2 and "--into" in done.stderr
+
+
+def put(program: Path, **more: Any) -> Path:
+    """Settings beside the program, and the directories that they name."""
+    home = program.parents[1]
+    for name in ("data", "tmp", "secrets", "backups"):
+        (home / name).mkdir(exist_ok=True)
+    content = {**SETTINGS, "home": str(home), "directory": str(home / "backups"), **more}
+    (home / "backup.json").write_text(json.dumps(content))
+    return home
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        (("full",), "there is no password for backup in .*backup_password. Run the playbook deploy again"),
+        (("copy",), "there is no store to copy the binary log of"),
+        (("plan",), "there is no good full backup in"),
+        (("plan", "--to", "yesterday"), "is no time with a zone"),
+        (("plan", "--to", ""), "--to is empty: leave it out"),
+        (("plan", "--before", " `"), "--before is empty"),
+        (("plan", "--to", "2026-11-23T18:00:00Z", "--backup", "x"), "--to and --backup exclude each other"),
+        (("restore", "--into", "/nowhere/data"), "there is no good full backup in"),
+        (("exchange", "/nowhere/a", "/nowhere/b"), "cannot be exchanged: No such file or directory"),
+        (("drill",), "there is no good full backup in"),
+        (("--directory", "/nowhere", "plan"), "/nowhere/.reading.lock: No such file or directory"),
+        (("--directory", "/nowhere", "copy"), "/nowhere/.exchange.lock: No such file or directory"),
+        (("--directory", "/nowhere", "full"), "/nowhere/.full.lock: No such file or directory"),
+        (("--directory", "/nowhere", "follow", "--seconds", "0"), "/nowhere/.follow.lock: No such file"),
+        (("--directory", "/dev/null", "list"), "/dev/null/full: Not a directory"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_a_line(program: Path, command: tuple[str, ...], problem: str) -> None:
+    put(program)
+    done = call(program, "--json", *command)
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert list(found) == ["problem"]
+    assert re.search(problem, found["problem"]), found
+    assert done.stderr == f"mlflow-mysql-backup: {found['problem']}\n"
+
+
+def test_settings_that_cannot_be_read_and_output_that_cannot_be_written(program: Path) -> None:
+    home = put(program)
+    (home / "backup.json").write_text("{")
+    done = call(program, "list")
+    assert done.returncode == 1
+    assert "backup.json cannot be read" in done.stderr and "Traceback" not in done.stderr
+    put(program)
+    done = call(program, "plan")
+    assert (done.returncode, done.stdout) == (1, "")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([program, "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "mlflow-mysql-backup: the result cannot be printed: No space left on device\n"
+
+
+def test_the_program_finds_its_settings_through_a_link(program: Path, tmp_path: Path) -> None:
+    put(program)
+    link = tmp_path / "link"
+    link.symlink_to(program)
+    done = call(link, "--json", "list")
+    assert json.loads(done.stdout) == {"full": [], "damaged": {}, "binary_log": [], "copied": None}
+
+
+def test_an_engine_that_does_not_answer(program: Path, tmp_path: Path) -> None:
+    """Each of its commands fails; or there is no engine at all."""
+    home = put(program, docker_host="unix:///nowhere/docker.sock")
+    (home / "secrets/backup_password").write_text("x")
+    source = f"""
+import sys
+sys.path[:0] = [{str(COLLECTIONS)!r}]
+from {module.PACKAGE} import _backup_files, _backup_server
+settings = _backup_files.load_settings({str(home / "backup.json")!r})
+try:
+    _backup_server.Docker(settings).version("mysql:none")
+except _backup_files.BackupProblem as error:
+    print(error)
+"""
+    said = call(sys.executable, "-c", source).stdout
+    assert "Start Docker" in said or "there is no docker on this host" in said
+    said = call(sys.executable, "-c", source, env={"PATH": "/nowhere"}).stdout
+    assert said == "there is no docker on this host: install Docker, or run this on the store's host\n"
+
+
+# The module
+
+
+def test_present(home: Path) -> None:
+    result = ok(run(home, **wanted(home)), changed=True)
+    assert result["program"] == str(home / "bin/mlflow-mysql-backup")
+    modes = {name: stat.S_IMODE((home / name).stat().st_mode) for name in ("bin", "backups", "backup.json")}
+    assert modes == {"bin": 0o755, "backups": 0o700, "backup.json": 0o644}
+    assert stat.S_IMODE(Path(result["program"]).stat().st_mode) == 0o755
+    assert json.loads((home / "backup.json").read_text()) == {
+        **SETTINGS,
+        "home": str(home),
+        "directory": str(home / "backups"),
+        "identity_file": None,
+    }
+    listed = call(result["program"], "--json", "list")
+    assert (listed.returncode, json.loads(listed.stdout)["full"]) == (0, [])
+    before = everything(home)
+    ok(run(home, **wanted(home)), changed=False)
+    assert everything(home) == before
+
+
+def test_check_mode(home: Path, tmp_path: Path) -> None:
+    """It says what would change on a host without anything, and on one that has it; and changes nothing."""
+    file = tmp_path / "cron"
+    options = wanted(home, identity=CANARY, files={str(file): "text\n"})
+    ok(run(home, check=True, **options), changed=True)
+    assert not home.exists() and not file.exists()
+    ok(run(home, **options), changed=True)
+    before = everything(home)
+    ok(run(home, check=True, **options), changed=False)
+    changed = ok(
+        run(home, check=True, **wanted(home, identity=CANARY + "2", files={str(file): None})), changed=True
+    )
+    assert changed["files"] == [str(file)]
+    ok(run(home, check=True, state="absent"), changed=True)
+    assert everything(home) == before
+    assert file.read_text() == "text\n"
+
+
+def test_an_identity_is_kept_secret(home: Path) -> None:
+    result = ok(run(home, **wanted(home, identity=CANARY)), changed=True)
+    path = home / "secrets/backup_identity"
+    assert path.read_text() == CANARY
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+    assert "secrets/backup_identity" in json.dumps(result["diff"])
+    assert json.loads((home / "backup.json").read_text())["identity_file"] == str(path)
+    ok(run(home, **wanted(home, identity=CANARY)), changed=False)
+    # Without one that which is there stays.
+    ok(run(home, **wanted(home)), changed=False)
+    assert path.read_text() == CANARY
+    ok(run(home, **wanted(home, identity=CANARY + "2")), changed=True)
+    result = run(home, **wanted(home, identity=""))
+    assert result["msg"] == "identity is empty: give an identity of age, or leave it out"
+    # What was encrypted for the one before is still to be read.
+    assert path.read_text().split() == [CANARY, CANARY + "2"]
+
+
+def test_settings_that_change_are_shown(home: Path) -> None:
+    ok(run(home, **wanted(home)), changed=True)
+    options = wanted(home)
+    options["settings"]["keep_days"] = 3
+    result = ok(run(home, **options), changed=True)
+    (diff,) = result["diff"]
+    assert diff["before_header"] == str(home / "backup.json")
+    assert '"keep_days": 3' in diff["after"] and '"keep_days"' not in diff["before"]
+
+
+def test_another_release_of_the_program(home: Path) -> None:
+    program = Path(ok(run(home, **wanted(home)), changed=True)["program"])
+    whole = program.read_bytes()
+    program.write_bytes(whole[:-1])
+    result = ok(run(home, **wanted(home)), changed=True)
+    assert "another release" in json.dumps(result["diff"])
+    assert program.read_bytes() == whole
+    program.chmod(0o600)
+    ok(run(home, **wanted(home)), changed=True)
+    assert stat.S_IMODE(program.stat().st_mode) == 0o755
+
+
+def test_files_programs_and_units(home: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "one", tmp_path / "two"
+    second.write_text("old\n")
+    files = {str(first): "text\n", str(second): None}
+    result = ok(run(home, **wanted(home, files=files, programs=["sh", "no-such-program"])), changed=True)
+    assert (result["files"], result["missing"]) == ([str(first), str(second)], ["no-such-program"])
+    assert first.read_text() == "text\n" and not second.exists()
+    assert stat.S_IMODE(first.stat().st_mode) == 0o644
+    result = ok(run(home, **wanted(home, files=files)), changed=False)
+    assert result["files"] == []
+
+
+def test_absent(home: Path, tmp_path: Path) -> None:
+    """Backups stay."""
+    ok(run(home, **wanted(home, identity=CANARY)), changed=True)
+    (home / "backups/full").mkdir()
+    ok(run(home, state="absent"), changed=True)
+    left = {str(path.relative_to(home)) for path in home.rglob("*")}
+    assert left == {"bin", "secrets", "backups", "backups/full"}
+    ok(run(home, state="absent"), changed=False)
+    ok(run(tmp_path / "nowhere", state="absent"), changed=False)
+
+
+def test_what_cannot_be_done_is_said(home: Path, tmp_path: Path) -> None:
+    result = run(home, settings={"container": "store"})
+    assert result["msg"] == "settings.directory is missing: name the directory of the backups"
+    (tmp_path / "file").write_text("")
+    result = run(home, **{**wanted(home), "settings": {**SETTINGS, "directory": str(tmp_path / "file")}})
+    assert result["failed"] and "file" in result["msg"] and "choose another directory" in result["msg"]
+    result = run(home, **wanted(home, files={"/nowhere/cron": "x"}))
+    assert result["failed"] and "/nowhere" in result["msg"]
