@@ -106,7 +106,7 @@ class Home:
             return None
 
     def text(self, name: str, content: str, mode: int = 0o644) -> None:
-        """Write a file, relative to the store's directory."""
+        """Write a file, relative to the store's directory. The directory that it is in is made if it is missing."""
         entry = Entry(os.path.join(self.path, name), 0, 0, mode)
         found = self._read(entry.path)
         if found != content:
@@ -118,6 +118,8 @@ class Home:
                     "after_header": entry.path,
                 }
             )
+            if not self.check:
+                os.makedirs(os.path.dirname(entry.path), mode=0o755, exist_ok=True)
             self._write(entry, content)
         else:
             self._own(entry)

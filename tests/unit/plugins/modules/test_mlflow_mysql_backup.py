@@ -325,7 +325,8 @@ def test_another_release_of_the_program(home: Path) -> None:
 
 
 def test_files_programs_and_units(home: Path, tmp_path: Path) -> None:
-    first, second = tmp_path / "one", tmp_path / "two"
+    # The directory of cron tables is not there before cron is.
+    first, second = tmp_path / "new" / "one", tmp_path / "two"
     second.write_text("old\n")
     files = {str(first): "text\n", str(second): None}
     result = ok(run(home, **wanted(home, files=files, programs=["sh", "no-such-program"])), changed=True)
@@ -353,5 +354,5 @@ def test_what_cannot_be_done_is_said(home: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = run(home, **{**wanted(home), "settings": {**SETTINGS, "directory": str(tmp_path / "file")}})
     assert result["failed"] and "file" in result["msg"] and "choose another directory" in result["msg"]
-    result = run(home, **wanted(home, files={"/nowhere/cron": "x"}))
-    assert result["failed"] and "/nowhere" in result["msg"]
+    result = run(home, **wanted(home, files={str(tmp_path / "file/cron"): "x"}))
+    assert result["failed"] and str(tmp_path / "file") in result["msg"]
