@@ -415,10 +415,20 @@ class Copier:
         directory = self._directory()
         logs = {name: LogFile.look(directory, name) for name in names}
         known = {part["file"] for log in logs.values() for part in log.parts}
+        with nobody_reads(self.settings.directory) as free:
+            self._remove_useless(source, names, logs, known if free else None)
+
+    def _remove_useless(
+        self, source: Source, names: Sequence[str], logs: Mapping[str, LogFile], known: set[str] | None
+    ) -> None:
+        """Remove what was not finished and, unless `known` is None, parts that are not known."""
+        directory = self._directory()
         for file in os.listdir(directory):
             part = PART_NAME.fullmatch(file)
             if file.startswith(PARTIAL):
                 useless = True
+            elif known is None:
+                useless = False
             elif part is None or file in known:
                 useless = False
             elif part[1] in logs:
