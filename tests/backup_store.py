@@ -133,6 +133,8 @@ class Store:
         self.execute("CREATE USER mlflow_backup@localhost IDENTIFIED BY %s", self.password)
         self.execute("GRANT BACKUP_ADMIN ON *.* TO mlflow_backup@localhost")
         self.execute("GRANT SELECT ON mlflow.* TO mlflow_backup@localhost")
+        # As in a store, with rules that its root's password does not keep to.
+        self.execute("INSTALL COMPONENT 'file://component_validate_password'")
 
     @property
     def socket(self) -> str:

@@ -179,7 +179,7 @@ def history(backups: Backups) -> History:
     remember("before the drop")
     store.execute("DROP TABLE mlflow.other")
     store.execute("FLUSH BINARY LOGS")
-    store.execute("CREATE USER canary@localhost IDENTIFIED BY 'canary-61c0'")
+    store.execute("CREATE USER canary@localhost IDENTIFIED BY 'Canary-of-61c0-x'")
     insert(store, 5000, 5001)
     found.gtids = backups.run("copy")["gtid_set"]
     found.rows = content(store.execute)
