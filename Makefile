@@ -123,12 +123,12 @@ test-kills: .venv/dev $(BASE_IMAGE) ## Kill a host at ten random moments of the 
 
 # A sample of test-backups.
 .PHONY: backups
-backups: .venv/dev $(BASE_IMAGE)
-	python tests/backup_kills.py --rounds 3
+backups: .venv/dev .cache/test-packages $(BASE_IMAGE)
+	$(SUDO) .venv/bin/python tests/backup_kills.py --rounds 3
 
 .PHONY: test-backups
-test-backups: .venv/dev $(BASE_IMAGE) ## Kill the store and its backups 100 times under eight writers, destroy it, restore it (ROUNDS=n)
-	python tests/backup_kills.py $(if $(ROUNDS),--rounds $(ROUNDS))
+test-backups: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Kill the store and its backups 100 times under eight writers, destroy it, restore it (ROUNDS=n)
+	$(SUDO) .venv/bin/python tests/backup_kills.py $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: test-rotations
 test-rotations: .venv/dev $(BASE_IMAGE) ## Rotate every password 20 times in a row under eight logging clients
@@ -151,8 +151,8 @@ bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 host
 	python bench/bench_fleet.py $(if $(HOSTS),--hosts $(HOSTS))
 
 .PHONY: bench-backup
-bench-backup: .venv/dev $(BASE_IMAGE) ## Backup and restore against mysqldump, what writers lose, as ratios (ROWS="1000000 10000000")
-	PYTHONPATH=$(CURDIR)/.cache/collections python bench/bench_backup.py $(if $(ROWS),--rows $(ROWS))
+bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore against mysqldump, what writers lose, as ratios (ROWS="1000000 10000000")
+	$(SUDO) .venv/bin/python bench/bench_backup.py $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: bench-hardening
 bench-hardening: .venv/dev $(BASE_IMAGE) ## What TLS and the hardened container cost MLflow's logging, as ratios

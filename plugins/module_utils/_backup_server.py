@@ -211,6 +211,8 @@ def throw_away(
     directory = tempfile.mkdtemp(prefix=run, dir=settings.scratch)
     os.chown(directory, settings.uid, settings.uid)
     socket = os.path.join(directory, "mysqld.sock")
+    # The store goes before it, but when the store is down and waits for it.
+    shares = "1024" if purpose == "restore" else "128"
     memory = max(settings.memory_mb, 512)
     container = ""
     try:
@@ -224,7 +226,7 @@ def throw_away(
                 *("run", "--detach", "--pull", "never", "--network", "none", "--init"),
                 *("--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,nodev", "--user", "999:999"),  # noqa: S108
                 *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-                *("--memory", f"{memory}m", "--cpu-shares", "128"),
+                *("--memory", f"{memory}m", "--cpu-shares", shares),
                 *("--log-driver", "json-file", "--log-opt", "max-size=1m"),
                 *("--label", f"{LABEL}={settings.home}", "--label", f"{LABEL}.purpose={purpose}"),
                 *("--volume", f"{data}:{INSIDE}", "--volume", f"{directory}:{RUN_INSIDE}"),
