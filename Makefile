@@ -124,7 +124,7 @@ test-kills: .venv/dev $(BASE_IMAGE) ## Kill a host at ten random moments of the 
 # A sample of test-backups.
 .PHONY: backups
 backups: .venv/dev .cache/test-packages $(BASE_IMAGE)
-	$(SUDO) .venv/bin/python tests/backup_kills.py --rounds 3
+	$(SUDO) .venv/bin/python tests/backup_kills.py --rounds 2
 
 .PHONY: test-backups
 test-backups: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Kill the store and its backups 100 times under eight writers, destroy it, restore it (ROUNDS=n)
