@@ -20,9 +20,10 @@ case "$1 ${2:-}" in
     mount -t tmpfs -o size=1500m,mode=0755 small /srv/team
     # shellcheck disable=SC2016  # it is the inner shell that looks
     nohup sh -c 'until [ -n "$(find /srv/team/data -name ibdata1 2>/dev/null)" ]; do sleep 0.05; done
-      fallocate -l "$(df --output=avail -B1 /srv/team | tail -n 1)" /srv/team/filler' >/dev/null 2>&1 &
+      fallocate -l "$(($(df --output=avail -BM /srv/team | tail -n 1 | tr -dc 0-9) - 200))M" /srv/team/filler
+      dd if=/dev/zero of=/srv/team/filler.rest bs=1M' >/dev/null 2>&1 &
     ;;
   'disk mend')
-    rm /srv/team/filler
+    rm -f /srv/team/filler /srv/team/filler.rest
     ;;
 esac
