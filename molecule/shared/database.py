@@ -82,6 +82,9 @@ def login(home: str) -> int:
 
 def main() -> None:
     home, action, *rest = sys.argv[1:]
+    if action == "login":  # the server may be down
+        print(login(home))
+        return
     connection = connect(home)
     if action == "checksums":
         print(json.dumps(checksums(connection), sort_keys=True))
@@ -93,8 +96,6 @@ def main() -> None:
         add_metrics(connection, rest[0], int(rest[1]))
     elif action == "sever":
         sever(home, connection, rest[0], rest[1])
-    elif action == "login":
-        print(login(home))
 
 
 if __name__ == "__main__":

@@ -102,10 +102,12 @@ def say(text: str) -> None:
 
 def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
     os.nice(19)
+    if options.plain:
+        settings = dataclasses.replace(settings, recipients=())
 
     def work() -> tuple[dict[str, Any], list[str]]:
         started = time.monotonic()
-        manifest = _backup_full.make_full(settings, say)
+        manifest = _backup_full.make_full(settings, say, wait=options.wait)
         pruned = _backup_full.prune(settings, say)
         seconds = time.monotonic() - started
         samples = [
@@ -326,7 +328,7 @@ def command_plan(settings: Settings, options: argparse.Namespace) -> dict[str, A
 
 
 def command_restore(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
-    with locked(settings.scratch, "restore", "restoring"), reading(settings.directory):
+    with locked(settings.scratch, "restore", "restoring", options.wait), reading(settings.directory):
         plan = _backup_restore.make_plan(settings, wanted_of(options))
         return _backup_restore.restore(settings, plan, options.into, "restore", say)
 
@@ -391,7 +393,8 @@ def parser() -> argparse.ArgumentParser:
     main_parser.add_argument("--directory", help="the directory of backups, if it is not the store's own")
     main_parser.add_argument("--json", action="store_true", help="print the result as JSON")
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    commands.add_parser("full", help="make a full backup, and remove what is old")
+    full = commands.add_parser("full", help="make a full backup, and remove what is old")
+    full.add_argument("--plain", action="store_true", help="do not encrypt it")
     commands.add_parser("copy", help="copy what is new in the binary log")
     follow = commands.add_parser("follow", help="go on copying the binary log; what the schedule starts")
     follow.add_argument("--seconds", type=float, help="end after that many seconds")
@@ -406,6 +409,8 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--backup", help="restore this full backup alone")
         if name == "restore":
             one.add_argument("--into", required=True, help="the directory to make")
+            for waiting in (full, one):
+                waiting.add_argument("--wait", action="store_true", help="wait for one that is being made")
     commands.add_parser("off-host", help="copy all of it to the place off the host that is set")
     fetch = commands.add_parser("fetch", help="bring everything back from the place off the host")
     fetch.add_argument("--into", required=True, help="the directory to make")
@@ -428,7 +433,10 @@ def run(options: argparse.Namespace) -> str | None:
     """Do what is asked. Returns what is to be printed. Raises BackupProblem."""
     settings = load_settings(options.settings)
     if options.directory:
-        settings = dataclasses.replace(settings, directory=options.directory)
+        # Monitoring is told of the store's own, and those are copied off the host.
+        settings = dataclasses.replace(
+            settings, directory=options.directory, textfile_directory=None, off_host={}
+        )
     name = options.command.replace("-", "_")
     try:
         result = globals()[f"command_{name}"](settings, options)

@@ -158,9 +158,12 @@ def remove_unfinished(settings: Settings) -> None:
                 shutil.rmtree(os.path.join(directory, name))
 
 
-def make_full(settings: Settings, say: Say) -> dict[str, Any]:
-    """Make a full backup. Returns its manifest. Raises BackupProblem."""
-    with locked(settings.directory, "full", "making a full backup"):
+def make_full(settings: Settings, say: Say, wait: bool = False) -> dict[str, Any]:
+    """Make a full backup, after another one that is being made if `wait`. Returns its manifest.
+
+    Raises BackupProblem.
+    """
+    with locked(settings.scratch, "full", "making a full backup", wait):
         try:
             connection = connect(settings)
             try:
@@ -315,7 +318,7 @@ def to_remove(
 def prune(settings: Settings, say: Say) -> dict[str, Any]:
     """Remove full backups that are old, and the binary log that no full backup needs. Raises BackupProblem."""
     try:
-        with locked(settings.directory, "full", "making a full backup", wait=True):
+        with locked(settings.scratch, "full", "making a full backup", wait=True):
             return _prune(settings, say)
     except OSError as error:
         raise full_disk(error, settings.directory) from None

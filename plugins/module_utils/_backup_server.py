@@ -266,7 +266,8 @@ def throw_away(
         code = docker.run("inspect", "--format", "{{.State.ExitCode}}", container)
         if code != "0":
             raise BackupProblem(
-                f"the server on {data} did not stop cleanly: {_last_errors(docker, container)}. Run this again"
+                f"the server on {data} did not stop cleanly but with the exit status {code}: "
+                f"{_last_errors(docker, container)}. Run this again"
             )
     finally:
         if container:
@@ -288,7 +289,7 @@ def _last_errors(docker: Docker, container: str) -> str:
         return "it had too little memory: raise mlflow_mysql_backup_memory_mb"
     lines = docker.log(container).splitlines()
     errors = [line.split("] ", 3)[-1] for line in lines if "[ERROR]" in line] or lines[-3:]
-    said = without_secret(" ".join(errors[:4]))[:600]
+    said = without_secret(" ".join(errors[:4])).strip()[:600]
     if any("o space left" in line or "errno: 28 " in line for line in lines):
         said += " The disk is full: make room"
     return said or problem or "it said nothing"

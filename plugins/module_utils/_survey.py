@@ -117,13 +117,9 @@ def versions_of(
 
 
 def locked(connection: Any, database: str) -> bool:
-    """Whether another session is changing, dumping or restoring `database` with this collection."""
+    """Whether another session is changing `database`, or who may write to it, with this collection."""
     digest = hashlib.sha256(database.encode()).hexdigest()
-    names = [
-        schema_lock(database),
-        f"mlflow_schema_dump.program.{digest[:24]}",
-        f"mlflow_schema_gate.{digest[:32]}",
-    ]
+    names = [schema_lock(database), f"mlflow_schema_gate.{digest[:32]}"]
     holders = query(connection, "SELECT " + ", ".join(["IS_USED_LOCK(%s)"] * len(names)), *names)[0]
     return any(holder is not None for holder in holders)
 

@@ -84,7 +84,7 @@ options:
     type: path
 seealso:
   - module: mlflow_ops.backend_store.mlflow_schema_info
-  - module: mlflow_ops.backend_store.mlflow_schema_dump
+  - module: mlflow_ops.backend_store.mlflow_schema_gate
 """
 
 EXAMPLES = r"""
@@ -377,7 +377,7 @@ def initialise(work: Work) -> bool:
     ):
         raise SchemaProblem(
             f"an initialisation of {work.database} never finished and runs were logged since; nothing was changed. "
-            "Keep a dump, empty the database and run this again, or, if the schema is whole, drop the table "
+            "Make a backup, empty the database and run this again, or, if the schema is whole, drop the table "
             f"{MARKER}"
         )
     work.migrations_with(work.target.head)

@@ -14,6 +14,7 @@ description:
   - Closes a database for all accounts that may write to it, by locking them, and opens it again.
   - An account may write if it has any right on the database beyond reading, be it global, on the database, on a table
     or a column of it, to run a routine of it, or through a role or another account that it may act as.
+  - With O(scope=server) a right on any database counts.
   - What is locked is in a record on the host before the first account is. However a run ends, the next one finishes
     it, and V(open) unlocks those accounts and no others.
   - Two at a time cannot race. The second waits for the first, up to O(timeout).
@@ -38,6 +39,13 @@ options:
     description: Name of the database.
     type: str
     default: mlflow
+  scope:
+    description:
+      - Whether the accounts that may write to O(database) are kept out, or those that may write to any database of the
+        server, as before a change that is undone by restoring the whole server.
+    type: str
+    choices: [database, server]
+    default: database
   state:
     description:
       - V(closed) locks the accounts that may write to the database. The accounts need not have sessions then, or those
@@ -82,7 +90,6 @@ notes:
     write.
   - The server's own event scheduler is not stopped. MLflow has no events.
 seealso:
-  - module: mlflow_ops.backend_store.mlflow_schema_dump
   - module: mlflow_ops.backend_store.mlflow_schema
 """
 
@@ -248,9 +255,12 @@ class Record:
 class Server:
     """The server, through the administrator's connection, as far as a gate is concerned."""
 
-    def __init__(self, connection: Any, database: str, keep: Iterable[str]) -> None:
+    def __init__(
+        self, connection: Any, database: str, keep: Iterable[str], whole_server: bool = False
+    ) -> None:
         self.connection = connection
         self.database = database
+        self.whole_server = whole_server
         (login,) = self.rows("SELECT CURRENT_USER()")[0]
         self.keep = {*keep, *SYSTEM, str(login).rpartition("@")[0]}
 
@@ -287,27 +297,33 @@ class Server:
         return "'Y' IN ({})".format(", ".join(f"`{name}`" for name in names))
 
     def writers(self) -> dict[tuple[str, str], bool]:
-        """Return the accounts that may write to the database, and whether each is locked."""
+        """Return the accounts that may write to the database, or to any, and whether each is locked."""
         found: set[tuple[Any, ...]] = set()
+        every = int(self.whole_server)
         found.update(
             self.rows(f"SELECT user, host FROM mysql.user WHERE {self._columns('user', NOT_ABOUT_DATA)}")
         )
         # The name of a database is a pattern there.
         rights = self._columns("db").replace("%", "%%")
         found.update(
-            self.rows(f"SELECT user, host FROM mysql.db WHERE %s LIKE db AND {rights}", self.database)
+            self.rows(
+                f"SELECT user, host FROM mysql.db WHERE (%s OR %s LIKE db) AND {rights}", every, self.database
+            )
         )
         for table, column in (("tables_priv", "table_priv"), ("columns_priv", "column_priv")):
             found.update(
                 self.rows(
-                    f"SELECT user, host FROM mysql.{table} WHERE db = %s AND {column} NOT IN"
+                    f"SELECT user, host FROM mysql.{table} WHERE (%s OR db = %s) AND {column} NOT IN"
                     " ('', 'Select', 'Show view', 'Select,Show view')",
+                    every,
                     self.database,
                 )
             )
         found.update(
             self.rows(
-                "SELECT user, host FROM mysql.procs_priv WHERE db = %s AND proc_priv <> ''", self.database
+                "SELECT user, host FROM mysql.procs_priv WHERE (%s OR db = %s) AND proc_priv <> ''",
+                every,
+                self.database,
             )
         )
         # From a role to those who have it, and from an account to those who may act as it.
@@ -389,9 +405,10 @@ def describe(sessions: list[dict[str, Any]]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
-def connected(database: str, sessions: list[dict[str, Any]]) -> GateProblem:
+def connected(server: Server, sessions: list[dict[str, Any]]) -> GateProblem:
+    where = "this server" if server.whole_server else server.database
     return GateProblem(
-        f"users that may write to {database} are connected ({len(sessions)}); no account was locked: "
+        f"users that may write to {where} are connected ({len(sessions)}); no account was locked: "
         f"{describe(sessions)}. Stop what they belong to: stop MLflow, or set mlflow_schema_disconnect: true"
     )
 
@@ -428,7 +445,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
     before = [account for account in recorded or () if writers.get(account, True)]
     sessions = server.sessions(writers)
     if sessions and not options["disconnect"]:
-        raise connected(server.database, sessions)
+        raise connected(server, sessions)
     unlocked = [account for account, locked in writers.items() if not locked]
     closed = {*(recorded or ()), *unlocked}
     if not check:
@@ -456,7 +473,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
                     record.remove()
                 else:
                     record.write(recorded)
-                raise connected(server.database, sessions)
+                raise connected(server, sessions)
         unlocked = locked
     return {
         "changed": recorded is None or bool(unlocked) or bool(sessions),
@@ -489,7 +506,9 @@ def run(module: AnsibleModule, login: _connection.Login) -> dict[str, Any]:
         return {"changed": False, "accounts": [], "disconnected": []}
     connection = _connection.connect_administrator(login)
     try:
-        server = Server(connection, options["database"], options["keep"])
+        server = Server(
+            connection, options["database"], options["keep"], whole_server=options["scope"] == "server"
+        )
         server.lock(options["timeout"])
         _owner.check_owner(options)
         if options["state"] == "open":
@@ -498,7 +517,7 @@ def run(module: AnsibleModule, login: _connection.Login) -> dict[str, Any]:
             "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", server.database
         ):
             recorded = record.read()
-            # While a dump is restored there may be none: a gate that is closed stays so.
+            # A migration that was cut off may have left anything: a gate that is closed stays so.
             if recorded is None:
                 raise GateProblem(f"there is no database {server.database}: check database")
         return close(server, record, options, module.check_mode)
@@ -511,6 +530,7 @@ def main() -> None:
         argument_spec={
             **_connection.login_argument_spec(),
             "database": {"type": "str", "default": "mlflow"},
+            "scope": {"type": "str", "choices": ["database", "server"], "default": "database"},
             "state": {"type": "str", "choices": ["closed", "open"], "required": True},
             "path": {"type": "path", "required": True},
             "disconnect": {"type": "bool", "default": False},

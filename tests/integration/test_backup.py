@@ -524,6 +524,29 @@ def test_one_at_a_time_and_ends_at_any_moment(backups: Backups) -> None:
     assert (len(backups.names()), left(backups)) == (1, [])
 
 
+def test_a_backup_of_its_own_beside_a_scheduled_one(backups: Backups, tmp_path: Path) -> None:
+    """As before a change of the schema: not encrypted, whatever the store's own are, and nobody is told of it."""
+    textfiles = backups.store.home / "told"
+    key_file = tmp_path / "key"
+    own = backups.use(recipients=[key(key_file)], textfile_directory=str(textfiles))
+    apart = backups.store.home / "apart"
+    process = backups.begin("full", until="Another server opens")
+    made = backups.run("--directory", str(apart), "full", "--plain", "--wait")
+    assert process.wait(300) == 0  # the other one was not disturbed
+    process.communicate()
+    assert made["archive"]["file"] == "data.tar.zst"
+    assert samples(textfiles)["mlflow_mysql_backup_full_count"] == 1
+    assert len(os.listdir(own / "full")) == len(os.listdir(apart / "full")) == 1
+    before = samples(textfiles)
+    target = backups.store.restored
+    shutil.rmtree(target, ignore_errors=True)
+    restored = backups.run("--directory", str(apart), "restore", "--into", str(target), "--wait")
+    assert restored["tables"] == made["tables"] and restored["binary_log"] == []
+    shutil.rmtree(target)
+    assert samples(textfiles) == before
+    assert "there is no age identity" in backups.problem("restore", "--into", str(target))
+
+
 # Following
 
 

@@ -187,6 +187,33 @@ def test_who_may_write(store: MySQL, gate: Gate) -> None:
     assert locked(store) == roles
 
 
+def test_whole_server(store: MySQL, gate: Gate) -> None:
+    """What is undone by restoring the whole server must not be written to in any database."""
+    make(store, "elsewhere", "INSERT ON `mlxflow`.*")
+    store.execute("CREATE DATABASE `mlxflow`")
+    store.execute("CREATE TABLE `mlxflow`.t (id INT PRIMARY KEY, name TEXT)")
+    store.execute("CREATE PROCEDURE `mlxflow`.change_it() DELETE FROM t")
+    make(store, "of_table", "UPDATE ON `mlxflow`.t")
+    make(store, "of_column", "UPDATE (name) ON `mlxflow`.t")
+    make(store, "of_routine", "EXECUTE ON PROCEDURE `mlxflow`.change_it")
+    make(store, "reader", "SELECT ON `mlxflow`.*")
+    opened = store.login("elsewhere", PASSWORD)
+    try:
+        message = failed(gate("closed", scope="server"))
+        assert "users that may write to this server are connected (1)" in message and "elsewhere@" in message
+        assert locked(store) == set()
+        ok(gate("closed"), changed=True)  # its own database
+        ok(gate("open"), changed=True)
+    finally:
+        opened.close()
+    expected = {f"{name}@%" for name in ("runtime", "elsewhere", "of_table", "of_column", "of_routine")}
+    assert set(ok(gate("closed", scope="server"), changed=True)["accounts"]) == expected
+    assert locked(store) == expected
+    ok(gate("closed", scope="server"), changed=False)
+    ok(gate("open", scope="server"), changed=True)
+    assert locked(store) == set()
+
+
 def test_mandatory_role(store: MySQL, gate: Gate) -> None:
     """Everybody has it without a grant."""
     make(store, "nobody")
@@ -448,7 +475,7 @@ def test_missing_database(gate: Gate, clean: MySQL, record: Path) -> None:
 
 
 def test_database_is_gone_while_closed(store: MySQL, gate: Gate) -> None:
-    """As when a restore was killed."""
+    """As when a migration was cut off."""
     ok(gate("closed"), changed=True)
     store.execute(f"DROP DATABASE {quoted(DATABASE)}")
     ok(gate("closed"), changed=False)

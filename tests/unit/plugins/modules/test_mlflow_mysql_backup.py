@@ -186,7 +186,7 @@ def put(program: Path, **more: Any) -> Path:
         (("drill",), "there is no good full backup in"),
         (("--directory", "/nowhere", "plan"), "/nowhere/.reading.lock: No such file or directory"),
         (("--directory", "/nowhere", "copy"), "/nowhere/.exchange.lock: No such file or directory"),
-        (("--directory", "/nowhere", "full"), "/nowhere/.full.lock: No such file or directory"),
+        (("--directory", "/nowhere", "full"), "the store cannot be backed up"),
         (("--directory", "/nowhere", "follow", "--seconds", "0"), "/nowhere/.follow.lock: No such file"),
         (("--directory", "/dev/null", "list"), "/dev/null/full: Not a directory"),
     ],
