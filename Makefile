@@ -138,6 +138,11 @@ test-rotations: .venv/dev $(BASE_IMAGE) ## Rotate every password 20 times in a r
 catalogue: .venv/dev $(BASE_IMAGE) ## Make the catalogue of MLflow's schema again from every release
 	python tools/build_catalogue.py
 
+.PHONY: bench
+bench: .venv/bench .cache/test-packages $(BASE_IMAGE) ## The real MLflow on SQLite, PostgreSQL, plain MySQL and this store, as ratios, with plots (SIZES="100 10000", ROUNDS=n, ONLY=regex)
+	$(SUDO) env PATH="$$PATH" .venv/bin/python bench/bench_mlflow.py $(if $(SIZES),--sizes $(SIZES)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only '$(ONLY)') $(if $(DATABASES),--databases $(DATABASES))
+
 .PHONY: bench-schema
 bench-schema: .venv/dev $(BASE_IMAGE) ## Time of a look at the schema against MLflow's and Alembic's, as ratios
 	python bench/bench_schema.py
@@ -178,6 +183,10 @@ endef
 
 .venv/dev: requirements-dev.txt .venv/run
 	$(call make_venv,requirements-dev.txt)
+	@touch $@
+
+.venv/bench: requirements-bench.txt .venv/dev
+	$(call make_venv,requirements-bench.txt)
 	@touch $@
 
 # The tests' own machine: Docker Engine, the base image, and the packages that tests and test hosts are made with.
