@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -682,6 +683,46 @@ def test_off_the_host(backups: Backups, history: History, tmp_path: Path, tool: 
     backups.use(history.directory, off_host={"tool": tool, "target": str(tmp_path / "file"), "interval": 1})
     assert str(tmp_path / "file") in backups.problem("off-host")
     assert not (history.directory / ".off-host").exists()
+
+
+def test_off_the_host_over_sftp(backups: Backups, history: History, tmp_path: Path) -> None:
+    """With rclone's configuration, which holds a password, as the role puts it on the host."""
+    place, fetched = tmp_path / "place", tmp_path / "fetched"
+    place.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    password = "of the sftp server"
+    obscured = subprocess.run(
+        ["rclone", "obscure", password], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    configuration = backups.store.home / "secrets/backup_rclone.conf"
+    configuration.write_text(
+        f"[elsewhere]\ntype = sftp\nhost = 127.0.0.1\nport = {port}\nuser = store\npass = {obscured}\n"
+    )
+    environment = backups.store.home / "secrets/backup_environment"
+    environment.write_text(json.dumps({"RCLONE_RETRIES": "1", "RCLONE_LOW_LEVEL_RETRIES": "1"}))
+    serve = ("rclone", "serve", "sftp", "--addr", f"127.0.0.1:{port}", "--user", "store", "--pass", password)
+    server = subprocess.Popen([*serve, str(place)], stderr=subprocess.PIPE)
+    try:
+        assert server.stderr is not None
+        server.stderr.readline()  # it listens
+        backups.use(
+            history.directory, off_host={"tool": "rclone", "target": "elsewhere:store", "interval": 1}
+        )
+        backups.run("off-host")
+        assert sorted(path.name for path in (place / "store/full").iterdir()) == history.fulls
+        backups.run("fetch", "--into", str(fetched))
+        assert backups.run("--directory", str(fetched), "plan")["backup"] == history.fulls[-1]
+        server.kill()
+        server.wait()
+        problem = backups.problem("off-host")
+        assert "elsewhere:store: rclone copy failed" in problem and password not in problem
+    finally:
+        server.kill()
+        server.wait()
+        configuration.unlink()
+        environment.unlink()
 
 
 def test_a_restored_store_is_backed_up_and_restored(backups: Backups, history: History) -> None:
