@@ -159,6 +159,10 @@ bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 host
 bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore against mysqldump, what writers lose, as ratios (ROWS="1000000 10000000")
 	$(SUDO) .venv/bin/python bench/bench_backup.py $(if $(ROWS),--rows $(ROWS))
 
+.PHONY: bench-indexes
+bench-indexes: .venv/dev $(BASE_IMAGE) ## Indexes that MLflow lacks: what they save its calls, what they cost, as ratios
+	python bench/bench_indexes.py
+
 .PHONY: bench-hardening
 bench-hardening: .venv/dev $(BASE_IMAGE) ## What TLS and the hardened container cost MLflow's logging, as ratios
 	python bench/bench_hardening.py
@@ -185,7 +189,10 @@ endef
 	$(call make_venv,requirements-dev.txt)
 	@touch $@
 
+# One of the drivers is compiled.
 .venv/bench: requirements-bench.txt .venv/dev
+	@pkg-config --exists mariadb || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends \
+	  build-essential pkg-config python3-dev default-libmysqlclient-dev; } >&2
 	$(call make_venv,requirements-bench.txt)
 	@touch $@
 

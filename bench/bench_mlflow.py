@@ -53,7 +53,7 @@ class Work(NamedTuple):
 
     name: str
     clients: int
-    seconds: float = 4.0
+    seconds: float = 2.5
     calls: int = 1_000_000
     units: int = 1  # that one call writes
 

@@ -6,7 +6,8 @@
 - plain: the official image's server with its defaults, as the recipe by hand runs it. MLflow cannot make its tables in
   there, so log_bin_trust_function_creators is set first.
 - ours: what playbooks/deploy.yml deploys, with TLS and with the binary log being copied. `ours,NAME=VALUE,...` has
-  other settings of the server, or is another profile (`profile=small`).
+  other settings of the server, or is another profile (`profile=small`), or is reached in another way
+  (`driver=mysqldb`, `route=socket`).
 
 What a database acknowledges is on its disk: none is told otherwise.
 """
@@ -316,6 +317,8 @@ class Ours(Mysql):
 
     def start(self) -> None:
         profile = self.settings.pop("profile", None)
+        driver = self.settings.pop("driver", "pymysql")
+        route = self.settings.pop("route", "tcp")
         variables = {
             "ansible_connection": "local",
             "ansible_python_interpreter": "/usr/bin/python3",
@@ -324,6 +327,7 @@ class Ours(Mysql):
             "mlflow_mysql_image": self.container,
             "mlflow_mysql_network": self.container,
             "mlflow_mysql_port": self.port,
+            "mlflow_schema_virtualenv": str(self.home.parent / "virtualenv"),
             "mlflow_mysql_backup_schedule": "none",
             "mlflow_mysql_settings": self.settings,
             **({} if profile is None else {"mlflow_mysql_profile": profile}),
@@ -333,9 +337,8 @@ class Ours(Mysql):
         self.play("deploy.yml")
         home = self.home / "store"
         password = (home / "secrets/container/mysql_password").read_text()
-        self.uri = (
-            f"mysql+pymysql://mlflowusr:{password}@127.0.0.1:{self.port}/mlflow?ssl_ca={home}/tls/ca.pem"
-        )
+        query = f"ssl_ca={home}/tls/ca.pem" if route == "tcp" else f"unix_socket={home}/run/mysqld.sock"
+        self.uri = f"mysql+{driver}://mlflowusr:{password}@127.0.0.1:{self.port}/mlflow?{query}"
         self.follow = subprocess.Popen([home / "bin/mlflow-mysql-backup", "follow"])
 
     def play(self, playbook: str, *more: str) -> None:
@@ -362,8 +365,9 @@ class Ours(Mysql):
         )
 
     def cpu(self) -> float:
-        copier = 0.0 if self.follow is None else processor_seconds(self.follow.pid)
-        return super().cpu() + copier
+        if self.follow is None or self.follow.poll() is not None:
+            raise SystemExit(f"{self.name}: the binary log is not being copied")
+        return super().cpu() + processor_seconds(self.follow.pid)
 
 
 KINDS = {"sqlite": Sqlite, "postgresql": Postgresql, "plain": Plain, "ours": Ours}

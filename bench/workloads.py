@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import multiprocessing
 import os
 import random
@@ -15,6 +16,7 @@ from typing import Any
 
 BATCH = 1000
 SPANS = 5
+AGAIN = "again"  # in place of a server: log in anew
 GC_RUNS = 10
 KEEP_RUN = 5000  # points, after which a client logs to a new run
 ARTIFACTS = "/tmp/bench-artifacts"  # noqa: S108
@@ -47,7 +49,9 @@ class Context:
         if not self.run or self.step > KEEP_RUN:
             self.create_run()
             self.step = 0
-        if server and server != self.server:
+        if server == AGAIN:
+            self.store.engine.dispose()  # a session keeps the settings that it began with
+        elif server and server != self.server:
             import requests
 
             self.server, self.session = server, requests.Session()
@@ -244,6 +248,7 @@ def spans(trace: str, count: int) -> list[Any]:
 
 def serve(pipe: Any) -> None:
     """Do what is asked for: `(place, workload, server, seconds, calls)`, and answer with how long each call took."""
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # it tells of what it tries again
     contexts: dict[str, Context] = {}
     while True:
         asked = pipe.recv()

@@ -200,8 +200,9 @@ class Home:
         generated: Sequence[str],
         passwords: Mapping[str, str],
         recovery: str | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
-        """Make the directories, the files of the build context, and the passwords. Raises OSError."""
+        """Make the directories, the files of the build context and others, and the passwords. Raises OSError."""
         self.directory("", 0, 0, 0o755)
         self.directory("build", 0, 0, 0o755)
         self.directory("data", self.uid, self.uid, 0o750)
@@ -214,6 +215,8 @@ class Home:
         self.directory("secrets/container", 0, self.uid, 0o750)
         for name, content in sorted(context.items()):
             self.text(os.path.join("build", name), content)
+        for name, content in sorted((files or {}).items()):
+            self.text(name, content)
         for name in generated:
             self.password(name, None)
         for name, content in sorted(passwords.items()):

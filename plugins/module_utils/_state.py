@@ -24,6 +24,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._comparis
     compare,
     kind_of,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._extra_indexes import LINES
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import LiveSchema
 
 EMPTY = "empty"
@@ -114,15 +115,17 @@ def examine(
 def own_lines(live: LiveSchema, catalogue: Catalogue) -> tuple[frozenset[str], frozenset[str]]:
     """The lines about tables that ever were the app's, and all others.
 
-    In neither are the marker and the tables of MLflow's other app, where the two share a database.
+    In neither are the marker, the tables of MLflow's other app, where the two share a database, and the indexes that
+    this collection makes.
     """
     known = catalogue.tables
     foreign = {MARKER}
     for app, version_table in VERSION_TABLES.items():
         if app != catalogue.app and version_table in live.tables:
             foreign |= load(app).tables - known
-    ours = frozenset(line for line in live.lines if kind_of(line) not in PROGRAMS and table_of(line) in known)
-    return ours, frozenset(line for line in live.lines - ours if table_of(line) not in foreign)
+    lines = live.lines - LINES
+    ours = frozenset(line for line in lines if kind_of(line) not in PROGRAMS and table_of(line) in known)
+    return ours, frozenset(line for line in lines - ours if table_of(line) not in foreign)
 
 
 def not_in_catalogue(revision: str, tables: set[str], catalogue: Catalogue, head: str) -> Examination:

@@ -8,7 +8,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _server
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _catalogue,
+    _extra_indexes,
+    _server,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import (
     LiveSchema,
     Table,
@@ -173,6 +177,7 @@ def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
             "todo": [statement.sql for statement in half.todo],
         },
         "drift": [difference.as_dict() for difference in found.drift],
+        "extra_indexes": _extra_indexes.describe(survey.live.lines, catalogue, found.revision),
         "tables": [
             {"name": name, "rows": table.rows, "bytes": table.bytes}
             for name, table in sorted(survey.live.tables.items())

@@ -11,8 +11,8 @@ module: mlflow_mysql_home
 short_description: Make the directories, the build context and the passwords of a store
 version_added: 0.1.0
 description:
-  - Makes the directories of a store with their owners and modes, writes the build context of its image, and generates
-    passwords that are missing.
+  - Makes the directories of a store with their owners and modes, writes the build context of its image and files beside
+    it, and generates passwords that are missing.
   - The data directory is made but never emptied, and the owner of what is in it is never changed.
   - A generated password is made on the host, never leaves it, and is never made again while its file holds one.
 author:
@@ -24,7 +24,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows the build context and the modes of directories; of passwords only that they change.
+    details: Shows the build context, the files and the modes of directories; of passwords only that they change.
   idempotent:
     support: full
 options:
@@ -42,6 +42,11 @@ options:
     default: false
   context:
     description: Dictionary from the name of a file in C(build/) to its text.
+    type: dict
+    default: {}
+  files:
+    description:
+      - Dictionary from the name of a file in the directory itself to its text, which everybody on the host may read.
     type: dict
     default: {}
   generate:
@@ -67,6 +72,9 @@ EXAMPLES = r"""
     context:
       Dockerfile: |
         FROM mysql:9.7.4
+    files:
+      mlflow.env: |
+        MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE=300
     generate: [root_password, container/mysql_password]
 """
 
@@ -90,6 +98,7 @@ def main() -> None:
             "uid": {"type": "int", "default": 999},
             "rootless": {"type": "bool", "default": False},
             "context": {"type": "dict", "default": {}},
+            "files": {"type": "dict", "default": {}},
             "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
             "recovery": {"type": "str"},
@@ -100,7 +109,13 @@ def main() -> None:
     uid = options["uid"]
     home = Home(options["path"].rstrip("/"), uid, module.check_mode, options["rootless"])
     try:
-        home.bring(options["context"], options["generate"], options["passwords"], options["recovery"])
+        home.bring(
+            options["context"],
+            options["generate"],
+            options["passwords"],
+            options["recovery"],
+            options["files"],
+        )
     except OSError as error:
         module.fail_json(
             msg=f"{error.filename2 or error.filename or options['path']} cannot be written: {error.strerror}. "

@@ -58,6 +58,10 @@ options:
         description: Dictionary from the name of a file in C(build/) to its text.
         type: dict
         default: {}
+      files:
+        description: Dictionary from the name of a file in the directory itself to its text.
+        type: dict
+        default: {}
       generate:
         description: Paths, relative to C(secrets/), of passwords that must be there.
         type: list
@@ -487,7 +491,7 @@ def look_at_home(wanted: dict[str, Any], rootless: bool = False) -> bool:
     """Return whether nothing is to be done in a store's directory."""
     home = Home(wanted["path"].rstrip("/"), wanted["uid"], check=True, rootless=rootless)
     try:
-        home.bring(wanted["context"], wanted["generate"], {})
+        home.bring(wanted["context"], wanted["generate"], {}, files=wanted.get("files"))
     except OSError:
         return False
     return not home
@@ -665,6 +669,7 @@ def main() -> None:
                     "path": {"type": "path", "required": True},
                     "uid": {"type": "int", "default": 999},
                     "context": {"type": "dict", "default": {}},
+                    "files": {"type": "dict", "default": {}},
                     "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
                 },
             },

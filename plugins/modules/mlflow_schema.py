@@ -52,8 +52,9 @@ options:
       - V(upgraded) runs the pending migrations one at a time, each checked against the catalogue before the next
         begins. It never goes back.
       - V(repaired) finishes a migration that was interrupted, and that one only. A store that needs none is left alone.
+      - V(indexed) runs no migration, and brings the indexes to O(extra_indexes).
     type: str
-    choices: [initialised, upgraded, repaired]
+    choices: [initialised, upgraded, repaired, indexed]
     default: initialised
   mlflow_version:
     description: The release whose revision is wanted. The default is the one in O(virtualenv).
@@ -67,12 +68,33 @@ options:
         C(cryptography). The MLflow in it must have the wanted revision.
       - V(repaired) can do without, unless what is left of the migration is rows that only MLflow's code can compute.
     type: path
+  extra_indexes:
+    description:
+      - The indexes that the store is to have beyond MLflow's own. Others that this option offers are dropped, so that
+        an empty list drops all of them. Without it they are left as they are.
+      - They are made while clients read and write. None is there while a migration runs, and they are made again after
+        it.
+      - V(runs) is on C(runs) (lifecycle_stage, experiment_id, start_time), for the newest runs of an experiment.
+      - V(runs_ui) is on C(runs) (lifecycle_stage, experiment_id, start_time), for them as MLflow's web pages sort
+        them. Nobody can write to that table while it is made.
+      - V(metrics) is on C(latest_metrics) (key, value, is_nan), for runs by the value of a metric.
+      - V(params) is on C(params) (key, value), for runs by the value of a parameter.
+      - V(tags) is on C(tags) (key, value), for runs by a tag, like the children of a run, or by their name.
+      - V(traces) is on C(trace_info) (experiment_id, timestamp_ms), for the newest traces of an experiment.
+      - V(trace_tags) is on C(trace_tags) (key, value), for traces by a tag.
+      - V(trace_metadata) is on C(trace_request_metadata) (key, value), for traces by their metadata, like a user.
+      - One whose table the store's revision does not have is left out.
+    type: list
+    elements: str
+    choices: [runs, runs_ui, metrics, params, tags, traces, trace_tags, trace_metadata]
   lock_timeout:
     description: Seconds to wait for another one that changes the same schema, and for readers that hold its tables.
     type: int
     default: 30
   data_directory:
-    description: Directory of the server's data as this host sees it, to see that the disk has room for a rebuild.
+    description:
+      - Directory of the server's data as this host sees it, to see that the disk has room for a rebuild and for
+        O(extra_indexes).
     type: path
   owner:
     description:
@@ -115,6 +137,15 @@ EXAMPLES = r"""
     virtualenv: /srv/mlflow-mysql/mlflow/3.17.2
     mlflow_version: 3.17.2
     state: upgraded
+
+- name: Have two indexes beyond MLflow's own
+  mlflow_ops.backend_store.mlflow_schema:
+    login_user: mlflow_migrator
+    login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+    database: mlflow
+    state: indexed
+    extra_indexes: [runs, tags]
 """
 
 RETURN = r"""
@@ -167,6 +198,23 @@ drift:
   returned: always, if the server could be asked
   type: list
   elements: dict
+extra_indexes:
+  description:
+    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after what was done.
+    - In check mode as it would be.
+  returned: always, if the server could be asked
+  type: list
+  elements: dict
+made_indexes:
+  description: Those of O(extra_indexes) that were made, and were not there before.
+  returned: success
+  type: list
+  elements: str
+dropped_indexes:
+  description: Those that were dropped and are not wanted.
+  returned: success
+  type: list
+  elements: str
 tables:
   description: Number of tables in the database.
   returned: always, if the server could be asked
@@ -184,9 +232,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue,
     _connection,
+    _extra_indexes,
     _migration_runner,
     _owner,
     _processes,
+    _server,
     _survey,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._comparison import Difference, compare
@@ -197,6 +247,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migratio
     read_migrations,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._state import (
+    AHEAD,
     BEHIND,
     CURRENT,
     EMPTY,
@@ -213,6 +264,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._survey i
     Target,
 )
 
+ER_LOCK_WAIT_TIMEOUT = 1205
+# States in which every table is as it should be at the store's revision.
+WHOLE = (CURRENT, BEHIND, AHEAD)
 CONSTRAINT = re.compile(r"\bDROP (?P<kind>FOREIGN KEY|CHECK|INDEX|CONSTRAINT) `?(?P<name>\w+)`?")
 
 
@@ -426,6 +480,7 @@ def upgrade(work: Work) -> bool:
     if work.check_mode:
         return True
     work.connection.select_db(work.database)
+    put_away(work, survey)
     if survey.legacy_auth:
         work.rows(
             "CREATE TABLE alembic_version_auth (version_num VARCHAR(32) NOT NULL, CONSTRAINT "
@@ -440,7 +495,7 @@ def repair(work: Work) -> bool:
     """Finish the migration that was interrupted. Returns whether there was any."""
     survey = work.look()
     found = survey.examination
-    if found.state in (EMPTY, CURRENT, BEHIND, "ahead"):
+    if found.state in (EMPTY, *WHOLE):
         return False
     half = found.half_applied
     if half is None or found.drift:
@@ -455,6 +510,7 @@ def repair(work: Work) -> bool:
     if work.check_mode:
         return True
     work.connection.select_db(work.database)
+    put_away(work, survey)
     while half is not None:
         if needs_code(half):
             work.migrations_with(half.revision.revision)
@@ -466,6 +522,54 @@ def repair(work: Work) -> bool:
         if half is not None and half.revision.revision == before.revision.revision:
             raise Interrupted(f"the migration to {half.revision.revision} could not be finished")
     return True
+
+
+def put_away(work: Work, survey: Survey) -> None:
+    """Drop the indexes that MLflow's migrations do not know."""
+    for index in _extra_indexes.present(survey.live.lines, work.catalogue):
+        work.rows(index.drop)
+
+
+def wanted_indexes(
+    work: Work, before: Survey, result: dict[str, Any]
+) -> list[_extra_indexes.ExtraIndex] | None:
+    """The indexes that the store is to have in the end; None if they are not to be touched."""
+    names = work.params["extra_indexes"]
+    if result["state"] not in WHOLE:
+        if work.params["state"] == "indexed":
+            raise SchemaProblem(
+                f"{work.database} gets no indexes, nothing was changed: it is {result['state']}. {result['message']}"
+            )
+        return None
+    if names is None:
+        return _extra_indexes.present(before.live.lines, work.catalogue)
+    return [one for one in _extra_indexes.offered(work.catalogue, result["revision"]) if one.name in names]
+
+
+def set_indexes(work: Work, wanted: list[_extra_indexes.ExtraIndex], now: Survey) -> None:
+    """Make and drop indexes, until those that are there are `wanted`. Raises SchemaProblem if the disk has no room."""
+    there = _extra_indexes.present(now.live.lines, work.catalogue)
+    missing = [one for one in wanted if one not in there]
+    free = _survey.free_bytes(work.params["data_directory"])
+    problem = _extra_indexes.no_room(missing, now.live.tables, free)
+    if problem:
+        raise SchemaProblem(problem)
+    if work.check_mode:
+        return
+    work.connection.select_db(work.database)
+    for one, statement in (
+        *((one, one.drop) for one in there if one not in wanted),
+        *((one, one.make) for one in missing),
+    ):
+        try:
+            work.rows(statement)
+        except Exception as error:  # pymysql's own classes may be missing
+            if _server.code_of(error) != ER_LOCK_WAIT_TIMEOUT:
+                raise
+            raise SchemaProblem(
+                f"{one.index} is as it was: a transaction has held {one.table} for more than "
+                f"{work.params['lock_timeout']} s. Run this again when it has ended, or raise lock_timeout"
+            ) from None
 
 
 def needs_code(half: HalfApplied) -> bool:
@@ -529,6 +633,7 @@ def result_of(work: Work, survey: Survey) -> dict[str, Any]:
         "pending": [entry.revision for entry in found.pending],
         "applied": work.applied,
         "drift": [difference.as_dict() for difference in found.drift],
+        "extra_indexes": _extra_indexes.describe(survey.live.lines, work.catalogue, found.revision),
         "tables": len(survey.live.tables),
     }
 
@@ -549,6 +654,8 @@ def plan_of(work: Work, survey: Survey) -> list[_catalogue.Revision]:
     found = survey.examination
     if work.params["state"] == "repaired":
         return [found.half_applied.revision] if found.half_applied else []
+    if work.params["state"] == "indexed":
+        return []
     if work.params["state"] == "initialised":
         return list(work.catalogue.revisions[: work.catalogue.position(work.target.head) + 1])
     return list(found.pending)
@@ -560,27 +667,53 @@ def as_text(revision: str | None, lines: frozenset[str]) -> str:
 
 def do(work: Work) -> dict[str, Any]:
     """Bring the schema to the wanted state and return the module's result."""
-    action = {"initialised": initialise, "upgraded": upgrade, "repaired": repair}[work.params["state"]]
     work.look()  # says what is wrong with the database before anything waits for a lock
     work.lock()
     before = work.look()
     plan = plan_of(work, before)
     rows = {name: table.rows for name, table in before.live.tables.items()}
     described = [describe_revision(revision, work.catalogue, rows) for revision in plan]
-    if not action(work):
-        return {"changed": False, "plan": [], **result_of(work, before)}
-    if work.check_mode:
+    migrated = migrate(work)
+    now = before
+    if migrated and work.check_mode:
         result, lines = predicted(work, before, plan)
     else:
-        after = work.look()
-        result, lines = result_of(work, after), after.live.lines
-        if after.examination.drift or (work.params["state"] != "repaired" and result["state"] != CURRENT):
-            raise Interrupted(f"the schema is not what it should be after that: {after.examination.message}")
+        now = work.look() if migrated else before
+        result, lines = result_of(work, now), now.live.lines
+        if migrated and (
+            now.examination.drift or (work.params["state"] != "repaired" and result["state"] != CURRENT)
+        ):
+            raise Interrupted(f"the schema is not what it should be after that: {now.examination.message}")
+    had = _extra_indexes.present(before.live.lines, work.catalogue)
+    wanted = wanted_indexes(work, before, result)
+    if wanted is None:
+        wanted = had
+    else:
+        set_indexes(work, wanted, now)
+        lines = (lines - _extra_indexes.LINES) | {one.line for one in wanted}
+        result["extra_indexes"] = _extra_indexes.describe(lines, work.catalogue, result["revision"])
+    made = [one.name for one in wanted if one not in had]
+    dropped = [one.name for one in had if one not in wanted]
+    result = {
+        "plan": described if migrated else [],
+        "made_indexes": made,
+        "dropped_indexes": dropped,
+        **result,
+    }
+    if not (migrated or made or dropped):
+        return {"changed": False, **result}
     diff = {
         "before": as_text(before.examination.revision, before.live.lines),
         "after": as_text(result["revision"], lines),
     }
-    return {"changed": True, "plan": described, "diff": diff, **result}
+    return {"changed": True, "diff": diff, **result}
+
+
+def migrate(work: Work) -> bool:
+    """Do what the wanted state takes besides indexes. Returns whether there was anything to do."""
+    if work.params["state"] == "indexed":
+        return False
+    return {"initialised": initialise, "upgraded": upgrade, "repaired": repair}[work.params["state"]](work)
 
 
 def afterwards(work: Work) -> dict[str, Any]:
@@ -600,12 +733,17 @@ ARGUMENT_SPEC = {
     "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
     "state": {
         "type": "str",
-        "choices": ["initialised", "upgraded", "repaired"],
+        "choices": ["initialised", "upgraded", "repaired", "indexed"],
         "default": "initialised",
     },
     "mlflow_version": {"type": "str"},
     "revision": {"type": "str"},
     "virtualenv": {"type": "path"},
+    "extra_indexes": {
+        "type": "list",
+        "elements": "str",
+        "choices": [one.name for one in _extra_indexes.OFFERED],
+    },
     "lock_timeout": {"type": "int", "default": 30},
     "data_directory": {"type": "path"},
     "owner": {"type": "str"},
@@ -618,7 +756,11 @@ def main() -> None:
         argument_spec=ARGUMENT_SPEC,
         required_together=[("owner", "owner_file")],
         mutually_exclusive=[("mlflow_version", "revision")],
-        required_if=[("state", "initialised", ("virtualenv",)), ("state", "upgraded", ("virtualenv",))],
+        required_if=[
+            ("state", "initialised", ("virtualenv",)),
+            ("state", "upgraded", ("virtualenv",)),
+            ("state", "indexed", ("extra_indexes",)),
+        ],
         supports_check_mode=True,
     )
     work = None

@@ -194,6 +194,27 @@ drift:
     actual:
       description: What it is, V(null) if it is missing.
       type: str
+extra_indexes:
+  description:
+    - The indexes that the option O(mlflow_ops.backend_store.mlflow_schema#module:extra_indexes) offers for the tables
+      of RV(revision). They are no drift. One of their names on other columns is.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name in that option. In the database it begins with C(mlflow_ops_) besides.
+      type: str
+    table:
+      description: Its table.
+      type: str
+    columns:
+      description: Its columns, in their order.
+      type: list
+      elements: str
+    present:
+      description: Whether it is there.
+      type: bool
 blockers:
   description: What would make a migration fail or wait, or keys collide. All of them at once.
   returned: success

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _extra_indexes
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migrations import read_migrations
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 from conftest import COLLECTIONS, MySQL, Result, RunModule
@@ -481,3 +481,108 @@ def test_repair_what_an_upgrade_left(store: MySQL, migrate: Migrate) -> None:
 def test_wishes_that_cannot_be(store: MySQL, migrate: Migrate, wish: dict[str, Any], words: str) -> None:
     assert words in failed(migrate(**wish))
     assert tables(store) == []
+
+
+# Indexes beyond MLflow's own
+
+EVERY = [one.name for one in _extra_indexes.OFFERED]
+
+
+def extra(server: MySQL) -> list[str]:
+    """Those that are there, by their short names."""
+    sql = "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = %s AND index_name LIKE %s"
+    prefix = _extra_indexes.PREFIX
+    found = {
+        name[len(prefix) :] for (name,) in server.execute(sql, DATABASE, prefix.replace("_", "\\_") + "%")
+    }
+    return [name for name in EVERY if name in found]
+
+
+def present(result: Result) -> list[str]:
+    return [one["name"] for one in result["extra_indexes"] if one["present"]]
+
+
+def test_extra_indexes_come_and_go(store: MySQL, migrate: Migrate) -> None:
+    result = ok(migrate(extra_indexes=EVERY), changed=True)
+    current(result, store)
+    assert extra(store) == present(result) == result["made_indexes"] == EVERY
+    for state in ("initialised", "indexed", "upgraded", "repaired"):
+        # Without the option they are left as they are.
+        for wish in ({"extra_indexes": EVERY}, {}):
+            if wish or state != "indexed":
+                result = ok(migrate(state=state, **wish), changed=False)
+                assert present(result) == EVERY and result["drift"] == []
+    before = content(store)
+    left = EVERY[1:]
+    predicted = ok(migrate(state="indexed", extra_indexes=left, check=True), changed=True)
+    assert content(store) == before
+    result = ok(migrate(state="indexed", extra_indexes=left), changed=True)
+    assert extra(store) == left
+    for one in (predicted, result):
+        assert present(one) == left
+        assert (one["made_indexes"], one["dropped_indexes"]) == ([], EVERY[:1])
+        gone = set(one["diff"]["before"].splitlines()) - set(one["diff"]["after"].splitlines())
+        assert gone == {_extra_indexes.OFFERED[0].line}
+    assert ok(migrate(state="indexed", extra_indexes=EVERY), changed=True)["made_indexes"] == EVERY[:1]
+    ok(migrate(state="indexed", extra_indexes=[]), changed=True)
+    assert extra(store) == []
+    log_a_run(store)
+
+
+def test_extra_indexes_are_out_of_the_way_of_migrations(store: MySQL, migrate: Migrate) -> None:
+    ok(migrate(revision=BEFORE_TRIGGERS, extra_indexes=EVERY), changed=True)
+    assert extra(store) == EVERY
+    store.execute("SET GLOBAL log_output = 'TABLE'")
+    store.execute("SET GLOBAL general_log = ON")
+    try:
+        result = ok(migrate(state="upgraded"), changed=True)
+    finally:
+        store.execute("SET GLOBAL general_log = OFF")
+        store.execute("SET GLOBAL log_output = 'FILE'")
+    current(result, store)
+    assert extra(store) == present(result) == EVERY
+    assert result["made_indexes"] == result["dropped_indexes"] == []
+    sent = [
+        str(text, "utf-8", "replace")
+        for (text,) in store.execute(
+            "SELECT argument FROM mysql.general_log WHERE command_type = 'Query' ORDER BY event_time"
+        )
+    ]
+    store.execute("TRUNCATE mysql.general_log")
+    (drops, makes, migrated) = (
+        [number for number, text in enumerate(sent) if text.startswith(begin)]
+        for begin in ("DROP INDEX mlflow_ops_", "CREATE INDEX mlflow_ops_", "UPDATE alembic_version")
+    )
+    assert len(drops) == len(makes) == len(EVERY)
+    assert len(migrated) == len(result["applied"]) > 1
+    assert max(drops) < min(migrated) < max(migrated) < min(makes)
+
+
+def test_extra_index_with_another_definition(store: MySQL, migrate: Migrate) -> None:
+    ok(migrate(), changed=True)
+    name = _extra_indexes.OFFERED[0].index
+    store.execute(f"CREATE INDEX {name} ON {table('runs')} (status)")
+    before = content(store)
+    message = failed(migrate(state="indexed", extra_indexes=EVERY))
+    assert "gets no indexes, nothing was changed: it is drifted" in message
+    result = ok(migrate(extra_indexes=EVERY), changed=False)
+    assert [(one["kind"], one["table"], one["name"], one["problem"]) for one in result["drift"]] == [
+        ("index", "runs", name, "unexpected")
+    ]
+    assert content(store) == before
+
+
+def test_extra_index_while_a_transaction_holds_the_table(store: MySQL, migrate: Migrate) -> None:
+    ok(migrate(), changed=True)
+    reader = store.root()
+    try:
+        with reader.cursor() as cursor:
+            cursor.execute("START TRANSACTION")
+            cursor.execute(f"SELECT COUNT(*) FROM {table('tags')}", ())
+        message = failed(migrate(state="indexed", extra_indexes=["tags"], lock_timeout=1))
+        assert "mlflow_ops_tags is as it was: a transaction has held tags for more than 1 s" in message
+    finally:
+        reader.close()
+    assert extra(store) == []
+    ok(migrate(state="indexed", extra_indexes=["tags"]), changed=True)
+    assert extra(store) == ["tags"]

@@ -219,6 +219,21 @@ def test_check_mode_on_a_store(home: Path) -> None:
     ok(run(home, **wanted), changed=False)
 
 
+def test_files_beside_the_build_context(home: Path) -> None:
+    """Everybody reads them, and nobody but root writes them."""
+    files = {"mlflow.env": "POOL=1\n"}
+    predicted = ok(run(home, check=True, files=files), changed=True)
+    result = ok(run(home, umask=0o077, files=files), changed=True)
+    assert predicted["diff"] == result["diff"] and "POOL=1\n" in shown(result)
+    assert owner_and_mode(home / "mlflow.env") == (0, 0, 0o644)
+    ok(run(home, files=files), changed=False)
+    (home / "mlflow.env").chmod(0o666)
+    ok(run(home, files=files), changed=True)
+    assert owner_and_mode(home / "mlflow.env") == (0, 0, 0o644)
+    result = ok(run(home, files={"mlflow.env": "POOL=2\n"}), changed=True)
+    assert (result["diff"][0]["before"], result["diff"][0]["after"]) == ("POOL=1\n", "POOL=2\n")
+
+
 def test_data_is_left_alone(home: Path) -> None:
     ok(run(home), changed=True)
     table = home / "data/mysql.ibd"

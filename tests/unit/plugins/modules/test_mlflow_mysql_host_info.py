@@ -360,17 +360,19 @@ def test_limits() -> None:
 
 def test_home(tmp_path: Path) -> None:
     """It is current when mlflow_mysql_home would do nothing, and looking changes nothing."""
-    wanted = {
+    wanted: dict[str, Any] = {
         "path": str(tmp_path / "store"),
         "uid": 999,
         "context": {"my.cnf": "a"},
+        "files": {"mlflow.env": "a"},
         "generate": ["root_password"],
     }
     assert not module.look_at_home(wanted)
     assert not (tmp_path / "store").exists()
     home = module.Home(wanted["path"], 999, check=False)
-    home.bring(wanted["context"], wanted["generate"], {})
+    home.bring(wanted["context"], wanted["generate"], {}, files=wanted["files"])
     assert module.look_at_home(wanted)
+    assert not module.look_at_home({**wanted, "files": {"mlflow.env": "b"}})
     assert not module.look_at_home({**wanted, "context": {"my.cnf": "b"}})
     assert not module.look_at_home({**wanted, "generate": ["root_password", "backup_password"]})
     (tmp_path / "store/secrets").chmod(0o755)

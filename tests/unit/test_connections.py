@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Both sides of the connection, as the role's variables compute them: the server's limit, and MLflow's pools."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROLE = Path(__file__).resolve().parents[2] / "roles/mlflow_mysql"
+# What a user sets, by the name of the case.
+CASES: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "one_worker": {"mlflow_mysql_server_workers": 1, "mlflow_mysql_server_pool": 2},
+    "auth": {"mlflow_mysql_auth_database": "auth"},
+    "many": {"mlflow_mysql_server_workers": "12"},
+    "odd_pool": {"mlflow_mysql_server_pool": 3},
+    "raised": {"mlflow_mysql_max_connections": 1000},
+    "settings": {
+        "mlflow_mysql_max_connections": 10,
+        "mlflow_mysql_settings": {"max-connections": 3000, "wait-timeout": 60},
+    },
+    "just": {"mlflow_mysql_max_connections": 542},
+    "short": {"mlflow_mysql_max_connections": 541},
+    "much_too_short": {"mlflow_mysql_settings": {"max_connections": 60}},
+    "removed": {"mlflow_mysql_max_connections": 10, "mlflow_mysql_state": "absent"},
+    "user_limit": {"mlflow_mysql_max_user_connections": 491},
+    "user_without_limit": {"mlflow_mysql_max_user_connections": 0},
+    "no_workers": {"mlflow_mysql_server_workers": 0},
+    "no_pool": {"mlflow_mysql_server_pool": 0},
+    "too_many": {"mlflow_mysql_server_workers": 1000},
+    "no_number": {"mlflow_mysql_settings": {"max_connections": "lots", "wait_timeout": "long"}},
+    "without_tls": {"mlflow_mysql_tls": "off"},
+    "certificates": {"mlflow_mysql_require_x509": True, "mlflow_mysql_home": "/srv/it's"},
+}
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What the role makes of each case."""
+    directory = tmp_path_factory.mktemp("computed")
+    checks = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))["__mlflow_mysql_checks"]
+    # Those that need no host.
+    checks = [check for check in checks if "_server_" in str(check) or "_max_connections" in str(check)]
+    assert len(checks) == 5
+    wanted = {
+        "max_connections": "{{ __mlflow_mysql_max_connections | int }}",
+        "most": "{{ __mlflow_mysql_server_connections | int }}",
+        "pids_limit": "{{ __mlflow_mysql_pids_limit | int }}",
+        "environment": f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/mlflow.env.j2') }}}}",
+        "configuration": f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/my.cnf.j2') }}}}",
+        "problems": "{{ checks | selectattr('fails') | map(attribute='message') | list }}",
+    }
+    tasks = [
+        {
+            "ansible.builtin.copy": {"dest": f"{directory}/{name}.json", "content": "{{ wanted | to_json }}"},
+            "vars": {**case, "checks": checks, "wanted": wanted},
+        }
+        for name, case in CASES.items()
+    ]
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {"__mlflow_mysql_host": {}},
+        "vars_files": [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")],
+        "tasks": tasks,
+    }
+    playbook = directory / "play.yml"
+    playbook.write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = subprocess.run(["ansible-playbook", playbook], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {name: json.loads((directory / f"{name}.json").read_text(encoding="utf-8")) for name in CASES}
+
+
+def environment(result: dict[str, Any]) -> dict[str, str]:
+    """The environment file as a shell reads it."""
+    lines = [line for line in result["environment"].splitlines() if line and not line.startswith("#")]
+    script = f"set -a\n{result['environment']}\nenv -0"
+    out = subprocess.run(["env", "-i", "sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    found = dict(line.split("=", maxsplit=1) for line in out.split("\0") if line.startswith("MLFLOW_"))
+    assert len(found) == len(lines)
+    return found
+
+
+def pool(result: dict[str, Any]) -> tuple[int, int, int]:
+    found = environment(result)
+    size, overflow, recycle = (
+        int(found[f"MLFLOW_SQLALCHEMYSTORE_{name}"]) for name in ("POOL_SIZE", "MAX_OVERFLOW", "POOL_RECYCLE")
+    )
+    return size, overflow, recycle
+
+
+@pytest.mark.parametrize(
+    ("case", "most", "limit"),
+    [
+        ("defaults", 4 * 3 * 41, 4 * 3 * 41 + 50),
+        ("one_worker", 6, 151),
+        ("auth", 4 * 4 * 41, 4 * 4 * 41 + 50),
+        ("many", 12 * 3 * 41, 12 * 3 * 41 + 50),
+        ("raised", 492, 1000),
+        ("settings", 492, 3000),
+    ],
+)
+def test_the_limit_covers_the_pools(
+    computed: dict[str, dict[str, Any]], case: str, most: int, limit: int
+) -> None:
+    result = computed[case]
+    assert (result["most"], result["max_connections"]) == (most, limit)
+    assert result["problems"] == []
+    assert result["configuration"].count(f"max_connections = {limit}\n") == 1
+    assert result["configuration"].count("max_connections") == 1
+    # A thread for each connection, and some.
+    assert result["pids_limit"] >= max(limit + 1024, 2048)
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_the_pools_are_what_was_counted(computed: dict[str, dict[str, Any]], case: str) -> None:
+    """MLflow takes a 0 for a variable that is not set, and has a larger pool than was counted then."""
+    size, overflow, recycle = pool(computed[case])
+    assert size >= 1 and overflow >= 1 and recycle >= 1
+    wanted = int(CASES[case].get("mlflow_mysql_server_pool", 41))
+    assert size + overflow == max(wanted, 2)
+
+
+def test_a_connection_is_replaced_before_the_server_hangs_up(computed: dict[str, dict[str, Any]]) -> None:
+    assert pool(computed["defaults"])[2] == 300
+    assert pool(computed["settings"])[2] == 30
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        (
+            "short",
+            "mlflow_mysql_max_connections is 541, and 4 workers of MLflow can take 492 connections (3 pools of 41 "
+            "each), besides 50 for backups and others: choose at least 542, or at most 3 mlflow_mysql_server_workers, "
+            "or an mlflow_mysql_server_pool of at most 40.",
+        ),
+        (
+            "much_too_short",
+            "max_connections in mlflow_mysql_settings is 60, and 4 workers of MLflow can take 492 connections (3 pools "
+            "of 41 each), besides 50 for backups and others: choose at least 542.",
+        ),
+        ("user_limit", "mlflow_mysql_max_user_connections is 491, and 4 workers of MLflow can take 492 "),
+        ("no_workers", "mlflow_mysql_server_workers is 0: say how many workers "),
+        ("no_pool", "mlflow_mysql_server_pool is 0: choose at least 2"),
+        ("too_many", "max_connections would be 123050: MySQL takes a number from 1 to 100000. "),
+        ("no_number", "max_connections would be lots: MySQL takes a number from 1 to 100000. "),
+    ],
+)
+def test_too_few_is_a_problem(computed: dict[str, dict[str, Any]], case: str, says: str) -> None:
+    assert computed[case]["problems"][0].startswith(says), computed[case]["problems"]
+
+
+@pytest.mark.parametrize("case", ["just", "removed", "user_without_limit", "odd_pool"])
+def test_enough_is_none(computed: dict[str, dict[str, Any]], case: str) -> None:
+    assert computed[case]["problems"] == []
+
+
+def test_what_verifies_the_server_is_in_the_environment(computed: dict[str, dict[str, Any]]) -> None:
+    def named(case: str) -> dict[str, str]:
+        found = environment(computed[case])
+        return {name: value for name, value in found.items() if name.startswith("MLFLOW_MYSQL_SSL_")}
+
+    assert named("without_tls") == {}
+    assert named("defaults") == {"MLFLOW_MYSQL_SSL_CA": "/srv/mlflow-mysql/tls/ca.pem"}
+    assert named("certificates") == {
+        "MLFLOW_MYSQL_SSL_CA": "/srv/it's/tls/ca.pem",
+        "MLFLOW_MYSQL_SSL_CERT": "/srv/it's/tls/client-cert.pem",
+        "MLFLOW_MYSQL_SSL_KEY": "/srv/it's/tls/client-key.pem",
+    }
