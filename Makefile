@@ -143,6 +143,10 @@ bench: .venv/bench .cache/test-packages $(BASE_IMAGE) ## The real MLflow on SQLi
 	$(SUDO) env PATH="$$PATH" .venv/bin/python bench/bench_mlflow.py $(if $(SIZES),--sizes $(SIZES)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only '$(ONLY)') $(if $(DATABASES),--databases $(DATABASES))
 
+.PHONY: bench-settings
+bench-settings: .venv/bench .cache/test-packages $(BASE_IMAGE) ## What each setting of the server does for MLflow, as ratios (RUNS=n, ONLY=regex)
+	$(SUDO) env PATH="$$PATH" .venv/bin/python bench/bench_settings.py $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only '$(ONLY)')
+
 .PHONY: bench-schema
 bench-schema: .venv/dev $(BASE_IMAGE) ## Time of a look at the schema against MLflow's and Alembic's, as ratios
 	python bench/bench_schema.py

@@ -209,6 +209,12 @@ class Bench:
         )
 
 
+def ended(number: int, _frame: object) -> None:
+    """End as on an error, once: what runs is removed."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit("bench: ended")
+
+
 def first_login(one: Mysql) -> tuple[float, float]:
     """Seconds until a login after a restart of a store, and of nothing but mysqld on the same data."""
     docker("stop", "--time", "300", one.container)
@@ -261,27 +267,36 @@ def table(bench: Bench) -> list[str]:
     base = next((name for name in names if name == "ours"), names[-1])
     lines = []
     for size, works in bench.figures.items():
-        lines.append("")
-        lines.append(
-            f"{size:,} runs, {size * KEYS * STEPS:,} metrics. Milliseconds for a call, the median; then {base}'s speed "
-            "against each"
-        )
-        head = f"{'':34}" + "".join(f"{name[:18]:>12}" for name in names)
-        head += "".join(f"{'x ' + name[:16]:>22}" for name in names if name != base) + f"{'server CPU':>12}"
-        lines.append(head)
-        for label, found in works.items():
-            line = f"{label:34}"
-            for name in names:
-                line += f"{statistics.median(figure.median_ms for figure in found[name]):12.1f}"
-            for name in names:
-                if name != base:
-                    middle, least, most = ratio(found[base], found[name])
-                    line += f"{middle:8.2f} ({least:.2f}-{most:.2f})".rjust(22)
-            server = statistics.median(figure.server_ms for figure in found[base])
-            client = statistics.median(figure.client_ms for figure in found[base])
-            line += f"{server / (server + client or 1):12.0%}"
-            lines.append(line)
+        for several in (False, True):
+            unit = "several clients, calls a second" if several else "one client, milliseconds for a call"
+            lines.append("")
+            lines.append(
+                f"{size:,} runs, {size * KEYS * STEPS:,} metrics, {unit}; then {base}'s speed against each"
+            )
+            head = f"{'':30}" + "".join(f"{name[:16]:>12}" for name in names)
+            head += "".join(f"{'x ' + name[:16]:>20}" for name in names if name != base)
+            lines.append(head + f"{'slowest 1 %':>14}{'server CPU':>12}")
+            for label, found in works.items():
+                if label.endswith("clients") == several:
+                    lines.append(row(label, found, names, base, several))
     return lines
+
+
+def row(label: str, found: dict[str, list[Figure]], names: list[str], base: str, several: bool) -> str:
+    line = f"{label:30}"
+    for name in names:
+        figures = found[name]
+        line += (
+            f"{statistics.median(speeds(figures) if several else [one.median_ms for one in figures]):12.1f}"
+        )
+    for name in names:
+        if name != base:
+            middle, least, most = ratio(found[base], found[name])
+            line += f"{middle:8.2f} ({least:.2f}-{most:.2f})".rjust(20)
+    server = statistics.median(figure.server_ms for figure in found[base])
+    client = statistics.median(figure.client_ms for figure in found[base])
+    slowest = statistics.median(figure.p99_ms for figure in found[base])
+    return line + f"{slowest:11.0f} ms{server / (server + client or 1):12.0%}"
 
 
 def plots(bench: Bench, target: Path) -> None:
@@ -355,6 +370,23 @@ def save(figure: Any, target: Path) -> None:
     figure.savefig(target.with_suffix(".png"), dpi=110)
 
 
+def keep(bench: Bench, logins: dict[str, list[tuple[float, float]]], name: str) -> None:
+    """Write what was measured."""
+    content = {
+        "figures": {
+            size: {
+                label: {one: [figure._asdict() for figure in figures] for one, figures in found.items()}
+                for label, found in works.items()
+            }
+            for size, works in bench.figures.items()
+        },
+        "first_login": logins,
+    }
+    results = ROOT / "bench/results"
+    results.mkdir(exist_ok=True)
+    (results / f"{name}.json").write_text(json.dumps(content, indent=1))
+
+
 def summary(bench: Bench) -> str:
     size = max(bench.figures)
     works = bench.figures[size]
@@ -385,7 +417,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="the work whose label this regular expression finds")
     parser.add_argument("--name", default="mlflow", help="of the file in bench/results")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_ignored: sys.exit("bench: ended"))  # what runs is removed
+    signal.signal(signal.SIGTERM, ended)
     sizes = sorted(options.sizes)
     work = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
     work.chmod(0o755)
@@ -412,6 +444,7 @@ def main() -> None:
                 if largest and any(bench.only.search(work_.label) for work_ in REST):
                     with Servers(databases, work) as servers:
                         bench.measure(size, REST, servers.addresses)
+                keep(bench, logins, options.name)  # whatever happens to the next size
             if bench.only.search("first login"):
                 for one in databases:
                     if isinstance(one, Mysql):
@@ -424,23 +457,9 @@ def main() -> None:
                     f"{whole / bare:.2f} times"
                 )
             print("\n".join([*text, "", summary(bench)]))
-            results = ROOT / "bench/results"
-            results.mkdir(exist_ok=True)
-            content = {
-                "figures": {
-                    size: {
-                        label: {
-                            name: [figure._asdict() for figure in figures] for name, figures in found.items()
-                        }
-                        for label, found in works_.items()
-                    }
-                    for size, works_ in bench.figures.items()
-                },
-                "first_login": logins,
-            }
-            (results / f"{options.name}.json").write_text(json.dumps(content, indent=1))
+            keep(bench, logins, options.name)
             if options.name == "mlflow":
-                plots(bench, results / "mlflow")
+                plots(bench, ROOT / "bench/results/mlflow")
     finally:
         remove(work)
 

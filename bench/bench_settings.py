@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench_mlflow import PORT, ROOT, TRACES, Figure, Work, percentile, say, setup
+from bench_mlflow import PORT, ROOT, TRACES, Figure, Work, ended, percentile, say, setup
 from databases import Database, database, remove
 from workloads import AGAIN, Clients
 
@@ -98,7 +98,7 @@ def main() -> None:
     chosen = {name: values for name, values in SETTINGS.items() if re.search(options.only, name)}
     if not chosen:
         sys.exit(f"bench-settings: there is no such setting: choose among {', '.join(SETTINGS)}")
-    signal.signal(signal.SIGTERM, lambda *_ignored: sys.exit("bench-settings: ended"))  # what runs is removed
+    signal.signal(signal.SIGTERM, ended)
     work = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
     work.chmod(0o755)
     try:

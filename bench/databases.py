@@ -7,7 +7,7 @@
   there, so log_bin_trust_function_creators is set first.
 - ours: what playbooks/deploy.yml deploys, with TLS and with the binary log being copied. `ours,NAME=VALUE,...` has
   other settings of the server, or is another profile (`profile=small`), or is reached in another way
-  (`driver=mysqldb`, `route=socket`).
+  (`driver=mysqldb`, `route=socket`), or has all extra indexes (`indexes=all`).
 
 What a database acknowledges is on its disk: none is told otherwise.
 """
@@ -37,6 +37,7 @@ MEMORY = 6144  # MiB for the buffers of what is sized to the machine, a quarter 
 # Runs, and what each has.
 CHUNK = 1000
 KEYS, PARAMS, TAGS, STEPS = 10, 10, 5, 10
+INDEXES = ("runs", "runs_ui", "metrics", "params", "tags", "traces", "trace_tags", "trace_metadata")
 BEGIN = 1_760_000_000_000  # ms
 POINTS = {"history_100k": 100_000, "history_1m": 1_000_000}
 
@@ -143,7 +144,7 @@ class Database:
         connection = self.connect()
         cursor = connection.cursor()
         self.prepare(cursor)
-        cursor.execute("CREATE TEMPORARY TABLE bench_runs (n INTEGER, id CHAR(32))")
+        cursor.execute("CREATE TEMPORARY TABLE bench_runs (n BIGINT, id CHAR(32))")
         for first in range(self.runs, runs, CHUNK):
             last = min(first + CHUNK, runs)
             rows = list(enumerate(ids[first:last], first))
@@ -319,6 +320,7 @@ class Ours(Mysql):
         profile = self.settings.pop("profile", None)
         driver = self.settings.pop("driver", "pymysql")
         route = self.settings.pop("route", "tcp")
+        indexes = self.settings.pop("indexes", None)
         variables = {
             "ansible_connection": "local",
             "ansible_python_interpreter": "/usr/bin/python3",
@@ -331,6 +333,7 @@ class Ours(Mysql):
             "mlflow_mysql_backup_schedule": "none",
             "mlflow_mysql_settings": self.settings,
             **({} if profile is None else {"mlflow_mysql_profile": profile}),
+            **({} if indexes is None else {"mlflow_schema_extra_indexes": list(INDEXES)}),
         }
         hosts = {"hosts": {"localhost": variables}}
         self.inventory.write_text(json.dumps({"all": {"children": {"mlflow_backend_store": hosts}}}))
