@@ -140,12 +140,12 @@ catalogue: .venv/dev $(BASE_IMAGE) ## Make the catalogue of MLflow's schema agai
 
 .PHONY: bench
 bench: .venv/bench .cache/test-packages $(BASE_IMAGE) ## The real MLflow on SQLite, PostgreSQL, plain MySQL and this store, as ratios, with plots (SIZES="100 10000", ROUNDS=n, ONLY=regex)
-	$(SUDO) env PATH="$$PATH" .venv/bin/python bench/bench_mlflow.py $(if $(SIZES),--sizes $(SIZES)) \
+	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python bench/bench_mlflow.py $(if $(SIZES),--sizes $(SIZES)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only '$(ONLY)') $(if $(DATABASES),--databases $(DATABASES))
 
 .PHONY: bench-settings
 bench-settings: .venv/bench .cache/test-packages $(BASE_IMAGE) ## What each setting of the server does for MLflow, as ratios (RUNS=n, ONLY=regex)
-	$(SUDO) env PATH="$$PATH" .venv/bin/python bench/bench_settings.py $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only '$(ONLY)')
+	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python bench/bench_settings.py $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only '$(ONLY)')
 
 .PHONY: bench-schema
 bench-schema: .venv/dev $(BASE_IMAGE) ## Time of a look at the schema against MLflow's and Alembic's, as ratios
