@@ -190,24 +190,26 @@ class Bench:
                     took = figures[-1].median_ms / 1000 if figures else 0.0
                     if took > VERY_SLOW or (len(figures) > 1 and took > SLOW):
                         continue
-                    figures.append(self.once(one, work, servers.get(one.name, "")))
+                    place, server = self.places[one.name], servers.get(one.name, "")
+                    figures.append(once(self.clients, one, place, work, server))
                 said = {name: f"{figures[-1].median_ms:.1f}" for name, figures in found[work.label].items()}
                 say(f"  {size} runs, round {number + 1}, {work.label}: {said} ms")
 
-    def once(self, one: Database, work: Work, server: str) -> Figure:
-        before = one.cpu()
-        place = self.places[one.name]
-        took, seconds, used = self.clients.run(
-            work.clients, place, work.name, server, work.seconds, work.calls
-        )
-        calls = len(took)
-        return Figure(
-            calls / seconds if work.name != "collect" else calls / sum(took),
-            statistics.median(took) * 1000,
-            percentile(took, 0.99) * 1000,
-            used / calls * 1000,
-            (one.cpu() - before) / calls * 1000,
-        )
+
+def once(
+    clients: Clients, one: Database, place: tuple[str, str, str], work: Work, server: str = ""
+) -> Figure:
+    """Have a piece of work done on one database."""
+    before = one.cpu()
+    took, seconds, used = clients.run(work.clients, place, work.name, server, work.seconds, work.calls)
+    calls = len(took)
+    return Figure(
+        calls / seconds if work.name != "collect" else calls / sum(took),
+        statistics.median(took) * 1000,
+        percentile(took, 0.99) * 1000,
+        used / calls * 1000,
+        (one.cpu() - before) / calls * 1000,
+    )
 
 
 def ended(number: int, _frame: object) -> None:

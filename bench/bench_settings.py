@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench_mlflow import PORT, ROOT, TRACES, Figure, Work, ended, percentile, say, setup
+from bench_mlflow import PORT, ROOT, TRACES, Figure, Work, ended, once, say, setup
 from databases import Database, database, remove
 from workloads import AGAIN, Clients
 
@@ -54,19 +54,6 @@ def give(one: Database, name: str, value: Any) -> None:
             if "ompleted" in str(cursor.fetchall()):
                 break
     connection.close()
-
-
-def once(one: Database, clients: Clients, place: tuple[str, str, str], work: Work) -> Figure:
-    before = one.cpu()
-    took, seconds, used = clients.run(work.clients, place, work.name, AGAIN, work.seconds)
-    calls = len(took)
-    return Figure(
-        calls / seconds,
-        statistics.median(took) * 1000,
-        percentile(took, 0.99) * 1000,
-        used / calls * 1000,
-        (one.cpu() - before) / calls * 1000,
-    )
 
 
 def table(figures: dict[str, dict[str, dict[str, list[Figure]]]]) -> list[str]:
@@ -113,7 +100,7 @@ def main() -> None:
                     for value in values[number % len(values) :] + values[: number % len(values)]:
                         give(one, name, value)
                         for each in WORKS:
-                            found = once(one, clients, place, each)
+                            found = once(clients, one, place, each, AGAIN)
                             works = figures.setdefault(name, {str(each): {} for each in values})[str(value)]
                             works.setdefault(each.label, []).append(found)
                     say(f"  {name}, round {number + 1}")

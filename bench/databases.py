@@ -36,7 +36,7 @@ STARTS_WITHIN = 180  # seconds
 MEMORY = 6144  # MiB for the buffers of what is sized to the machine, a quarter of it
 # Runs, and what each has.
 CHUNK = 1000
-KEYS, PARAMS, TAGS, STEPS = 10, 10, 5, 10
+KEYS, TAGS, STEPS = 10, 5, 10
 INDEXES = ("runs", "runs_ui", "metrics", "params", "tags", "traces", "trace_tags", "trace_metadata")
 BEGIN = 1_760_000_000_000  # ms
 POINTS = {"history_100k": 100_000, "history_1m": 1_000_000}
