@@ -17,6 +17,7 @@ import signal
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,12 @@ SETTINGS: dict[str, list[Any]] = {
     "transaction_isolation": ["REPEATABLE-READ", "READ-COMMITTED"],
     "tmp_table_size": [256 * MIB, 16 * MIB],
     "binlog_row_image": ["FULL", "MINIMAL"],
-    "innodb_adaptive_hash_index": ["OFF", "ON"],
+    "innodb_adaptive_hash_index": ["ON", "OFF"],
+    "internal_tmp_mem_storage_engine": ["TempTable", "MEMORY"],
+    "optimizer_switch": [
+        "batched_key_access=off,mrr_cost_based=on",
+        "batched_key_access=on,mrr_cost_based=off",
+    ],
 }
 WORKS = [
     *(Work("log_metric", 8, 3), Work("log_batch", 8, 4), Work("create_run", 8, 3), Work("trace", 8, 3)),
@@ -51,8 +57,9 @@ def give(one: Database, name: str, value: Any) -> None:
         # A buffer pool is resized in the background, and what is dirty belongs to the value before.
         while name == "innodb_buffer_pool_size":
             cursor.execute("SHOW STATUS LIKE 'Innodb_buffer_pool_resize_status'")
-            if "ompleted" in str(cursor.fetchall()):
+            if re.search("ompleted|did not change", str(cursor.fetchall())):
                 break
+            time.sleep(0.1)
     connection.close()
 
 
