@@ -35,6 +35,10 @@ help: ## Show the targets
 deploy: .venv/run ## Deploy the store on INVENTORY (CHECK=1 predicts, DIFF=1 shows changes)
 	@$(PLAY) playbooks/deploy.yml
 
+.PHONY: deploy-group
+deploy-group: .venv/run ## Deploy a store on the hosts of INVENTORY together (docs/group.md)
+	@$(PLAY) playbooks/deploy_group.yml
+
 .PHONY: uri
 uri: .venv/run ## Print the URI of the store, with its password
 	@out=$$(ANSIBLE_CALLBACK_RESULT_FORMAT=json $(PLAY) playbooks/uri.yml) || { echo "$$out" >&2; exit 1; }; \
@@ -162,6 +166,13 @@ bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 host
 .PHONY: bench-backup
 bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore against mysqldump, what writers lose, as ratios (ROWS="1000000 10000000")
 	$(SUDO) .venv/bin/python bench/bench_backup.py $(if $(ROWS),--rows $(ROWS))
+
+.PHONY: bench-failover
+bench-failover: .venv/dev $(BASE_IMAGE) ## How long a group takes no writes when its primary is killed, and what is lost (KILLS=n)
+	for image in debian12 debian13; do molecule/shared/image/build.sh $$image; done
+	env -u ANSIBLE_CONFIG molecule converge -s group
+	python bench/bench_failover.py $(if $(KILLS),--kills $(KILLS))
+	env -u ANSIBLE_CONFIG molecule destroy -s group
 
 .PHONY: bench-indexes
 bench-indexes: .venv/dev $(BASE_IMAGE) ## Indexes that MLflow lacks: what they save its calls, what they cost, as ratios

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Eight clients that log to the store with MLflow's own SQL store, and what they were told that it has.
 
-usage: writers.py write PASSWORD_FILE PORT SSL_CA DIRECTORY          log until DIRECTORY/stop appears
-       writers.py check PASSWORD_FILE PORT SSL_CA DIRECTORY [UNTIL]  look for what was acknowledged until then
+usage: writers.py write PASSWORD_FILE [HOST:]PORT SSL_CA DIRECTORY          log until DIRECTORY/stop appears
+       writers.py check PASSWORD_FILE [HOST:]PORT SSL_CA DIRECTORY [UNTIL]  look for what was acknowledged until then
 
 A call that fails is made again on a new connection; what it was to log may be there or not. UNTIL is in seconds
 since 1970.
@@ -21,10 +21,10 @@ from mlflow.store.tracking import sqlalchemy_store
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-WHAT, PASSWORD, PORT, CA, DIRECTORY = (
+WHAT, PASSWORD, PLACE, CA, DIRECTORY = (
     sys.argv[1],
     Path(sys.argv[2]),
-    int(sys.argv[3]),
+    sys.argv[3].rpartition(":"),
     sys.argv[4],
     Path(sys.argv[5]),
 )
@@ -39,8 +39,8 @@ def store(number: int) -> sqlalchemy_store.SqlAlchemyStore:
         "mysql+pymysql",
         "mlflowusr",
         PASSWORD.read_text(encoding="utf-8"),
-        "127.0.0.1",
-        PORT,
+        PLACE[0] or "127.0.0.1",
+        int(PLACE[2]),
         "mlflow",
         {"ssl_ca": CA, "program_name": f"writer{number}"},
     )
@@ -57,7 +57,8 @@ class Writer(threading.Thread):
         while not (DIRECTORY / "stop").exists():
             try:
                 self.write(store(self.number))
-            except Exception:  # whatever a store that is gone ends in
+            except Exception as error:  # whatever a store that is gone ends in
+                print(f"{time.time():.1f} {self.number}: {str(error)[:200]!r}", flush=True)
                 time.sleep(0.2)
 
     def write(self, current: sqlalchemy_store.SqlAlchemyStore) -> None:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that makes a table for people of the members of a group."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping, Sequence
+
+from ansible.errors import AnsibleFilterError
+
+DOCUMENTATION = r"""
+name: mlflow_mysql_group_report
+author:
+  - The mlflow_ops.backend_store authors
+version_added: 0.1.0
+short_description: Make a table of a group of MySQL servers
+description:
+  - Makes a text for a terminal of what M(mlflow_ops.backend_store.mlflow_mysql_group_info) returned on each host.
+positional: _input
+options:
+  _input:
+    description:
+      - Each host that was looked at, by its name, with what M(mlflow_ops.backend_store.mlflow_mysql_group_info)
+        returned there.
+    type: dict
+    required: true
+  members:
+    description:
+      - The names of all hosts of the group, in the order of the inventory.
+    type: list
+    elements: str
+    required: true
+  addresses:
+    description:
+      - The address of each host in the group, by its name.
+    type: dict
+    required: true
+seealso:
+  - module: mlflow_ops.backend_store.mlflow_mysql_group_info
+"""
+
+EXAMPLES = r"""
+- name: Show the members
+  ansible.builtin.debug:
+    msg: "{{ found | mlflow_ops.backend_store.mlflow_mysql_group_report(members=groups.mlflow_backend_store,
+      addresses=addresses) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The table.
+  type: str
+"""
+
+HEADINGS = ("member", "address", "role", "state", "to apply", "lag", "MySQL")
+
+
+def group_report(found: Mapping[str, Any], members: Sequence[str], addresses: Mapping[str, str]) -> str:
+    """The table of the members. Raises AnsibleFilterError."""
+    if not isinstance(found, Mapping):
+        raise AnsibleFilterError("mlflow_mysql_group_report: the input is not a dictionary of hosts")
+    known = {host: one["group"] for host, one in found.items() if one.get("answers")}
+    # How the others see a host that does not answer, as long as they are more than half.
+    seen: dict[str, str] = {}
+    for one in known.values():
+        if one["majority"]:
+            seen.update({other["host"]: other["state"] for other in one["members"]})
+    rows = [HEADINGS]
+    for host in members:
+        address = str(addresses.get(host, host))
+        if host not in known:
+            state = seen.get(address, "not in the group") if seen else "does not answer"
+            rows.append((host, address, "", state, "", "", ""))
+            continue
+        group = known[host]
+        own = next((one for one in group["members"] if one["uuid"] == group["server_uuid"]), {"applying": 0})
+        state = group["state"] + ("" if group["majority"] or not group["members"] else ", no majority")
+        rows.append(
+            (
+                host,
+                address,
+                group["role"].lower(),
+                state,
+                str(own["applying"]) if group["state"] == "ONLINE" else "",
+                "" if group["lag"] is None else f"{group['lag']:.1f} s",
+                group["version"],
+            )
+        )
+    widths = [max(len(row[number]) for row in rows) for number in range(len(HEADINGS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    online = [one for one in known.values() if one["state"] == "ONLINE" and one["majority"]]
+    writer = [
+        host
+        for host in members
+        if host in known and known[host] in online and known[host]["role"] == "PRIMARY"
+    ]
+    if writer:
+        count = len(online[0]["members"])
+        reached = sum(one["state"] == "ONLINE" for one in online[0]["members"])
+        # More than half of those that are in the group now must be left.
+        spare = max(reached - count // 2 - 1, 0)
+        summary = f"{writer[0]} takes the writes; {spare or 'no'} more of {count} members may be lost."
+        if reached < len(members):
+            summary += " Bring the others back with playbooks/deploy_group.yml."
+    else:
+        summary = 'Nobody takes writes: see docs/group.md, "When nobody takes writes".'
+    return "\n".join([*lines, "", summary])
+
+
+class FilterModule:
+    """The filter, for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"mlflow_mysql_group_report": group_report}

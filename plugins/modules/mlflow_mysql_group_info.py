@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server knows of the group that it is a member of."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mlflow_mysql_group_info
+short_description: Tell what a MySQL server knows of its group
+version_added: 0.1.0
+description:
+  - Returns the state of a server in a group of MySQL Group Replication, and the other members as it sees them.
+  - A server that does not answer makes it fail, unless O(missing_ok=true).
+author:
+  - The mlflow_ops.backend_store authors (@mlflow-ops)
+extends_documentation_fragment:
+  - mlflow_ops.backend_store.login
+  - mlflow_ops.backend_store.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Nothing is changed.
+  diff_mode:
+    support: none
+    details: Nothing is changed.
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  database:
+    description: Name of MLflow's database, whose tables are counted.
+    type: str
+    default: mlflow
+  missing_ok:
+    description: Whether to return RV(answers=false) in place of failing when no server answers.
+    type: bool
+    default: false
+seealso:
+  - module: mlflow_ops.backend_store.mlflow_mysql_group
+"""
+
+EXAMPLES = r"""
+- name: Look at the group
+  mlflow_ops.backend_store.mlflow_mysql_group_info:
+    login_password_files: [/srv/mlflow-mysql/secrets/root_password]
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+  register: group
+"""
+
+RETURN = r"""
+answers:
+  description: Whether a server answers.
+  returned: success
+  type: bool
+problem:
+  description: Why none does.
+  returned: when none does
+  type: str
+group:
+  description: What the server knows.
+  returned: when it answers
+  type: dict
+  contains:
+    server_uuid:
+      description: The server's own UUID.
+      type: str
+    version:
+      description: The server's version.
+      type: str
+      sample: 9.7.4
+    group_name:
+      description: The UUID of the group that the server is configured for, or an empty string.
+      type: str
+    state:
+      description: V(ONLINE), V(RECOVERING), V(ERROR), V(UNREACHABLE), or V(OFFLINE) where it is in no group.
+      type: str
+    role:
+      description: V(PRIMARY) or V(SECONDARY), and an empty string where it is not online.
+      type: str
+    majority:
+      description: Whether it sees more than half of the members.
+      type: bool
+    read_only:
+      description: Whether it refuses writes.
+      type: bool
+    offline_mode:
+      description: Whether it refuses clients.
+      type: bool
+    starts_on_boot:
+      description: Whether it goes into the group by itself when it starts.
+      type: bool
+    executed:
+      description: All transactions that it has, as a GTID set.
+      type: str
+    was_member:
+      description: Whether it has been in the group, or was about to be.
+      type: bool
+    tables:
+      description: How many tables O(database) has.
+      type: int
+    lag:
+      description: Seconds since the transaction was committed on the primary that is being applied here, or null.
+      type: float
+    members:
+      description: The members as this one sees them, each with C(uuid), C(host), C(port), C(state), C(role),
+        C(version), and how many transactions it has to certify (C(certifying)) and to apply (C(applying)).
+      type: list
+      elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _group
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_connection.login_argument_spec(),
+            "database": {"type": "str", "default": "mlflow"},
+            "missing_ok": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    address = _connection.Address()
+    try:
+        login = _connection.login_from_params(module.params)
+        for secret in login.secrets:
+            module.no_log_values.add(secret)
+        address = login.address
+        member = _group.Member(lambda: _connection.connect_administrator(login))
+        try:
+            found = member.info(module.params["database"])
+        finally:
+            member.close()
+    except _connection.ConnectionFailed as error:
+        if module.params["missing_ok"]:
+            module.exit_json(changed=False, answers=False, problem=str(error))
+        module.fail_json(msg=str(error))
+    except Exception as error:  # a lost connection or a refused statement
+        module.fail_json(msg=_connection.describe_error(error, address))
+    module.exit_json(changed=False, answers=True, group=found)
+
+
+if __name__ == "__main__":
+    main()

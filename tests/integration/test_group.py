@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mlflow_mysql_group and mlflow_mysql_group_info on two real servers that become a group."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import MySQL, Result, RunModule, docker, free_port, wait_for_login
+
+MODULE, INFO = "mlflow_mysql_group", "mlflow_mysql_group_info"
+USER, PASSWORD = "mlflow_group", "Canary-%s-'\"\\ é"
+RIGHTS = "REPLICATION SLAVE, CONNECTION_ADMIN, BACKUP_ADMIN, GROUP_REPLICATION_STREAM"
+NAME = "mlflow-ops-test-group"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two servers that are configured for one group, and what the module is told of it."""
+
+    servers: dict[str, MySQL]
+    addresses: dict[str, str]
+    directory: Path
+
+    def options(self, host: str, state: str, **more: Any) -> dict[str, Any]:
+        server, other = self.servers[host], "a" if host == "b" else "b"
+        return server.options(
+            login_host="127.0.0.1",
+            # After a copy root has the password of the server that was copied.
+            login_password_files=[str(self.directory / "a/root"), str(self.directory / "b/root")],
+            state=state,
+            user=USER,
+            password_file=str(self.directory / "password"),
+            source=self.addresses[other],
+            source_ca_cert=str(self.directory / f"{other}.pem"),
+            source_check_hostname=False,
+            timeout=90,
+            **more,
+        )
+
+
+def ok(result: Result, changed: bool) -> Result:
+    assert not result.failed, result["msg"]
+    assert result["changed"] is changed
+    assert PASSWORD not in result.output
+    return result
+
+
+def failed(result: Result) -> str:
+    assert result.failed, result.output
+    return str(result["msg"])
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    directory = Path(tempfile.mkdtemp(prefix="group-", dir="/tmp"))
+    (directory / "password").write_text(PASSWORD + "\n")
+    name = f"{NAME}-{secrets.token_hex(4)}"
+    containers: list[str] = []
+    docker("network", "create", name)
+    try:
+        servers: dict[str, MySQL] = {}
+        addresses: dict[str, str] = {}
+        for number, host in enumerate("ab", 1):
+            run = directory / host
+            run.mkdir()
+            directory.chmod(0o755)
+            run.chmod(0o777)
+            password = "root-Canary-1-" + secrets.token_hex(4)
+            (run / "root").write_text(password)
+            (run / "root").chmod(0o444)
+            port = free_port()
+            container = docker(
+                *(
+                    "run",
+                    "--detach",
+                    "--restart",
+                    "unless-stopped",
+                    "--network",
+                    name,
+                    "--name",
+                    f"{name}-{host}",
+                ),
+                *("--hostname", f"{host}.member", "--network-alias", f"{host}.member"),
+                *("--volume", f"{run}:/var/run/mysqld", "--publish", f"127.0.0.1:{port}:3306"),
+                *(
+                    "--env",
+                    "MYSQL_ROOT_PASSWORD_FILE=/var/run/mysqld/root",
+                    "--env",
+                    "MYSQL_ROOT_HOST=localhost",
+                ),
+                *("mysql:9.7.4", "mysqld", f"--server-id={number}", "--gtid-mode=ON", "--mysqlx=OFF"),
+                *("--enforce-gtid-consistency=ON", "--plugin-load-add=mysql_clone.so"),
+                *("--plugin-load-add=group_replication.so", "--innodb-redo-log-capacity=16M"),
+                "--loose-group-replication-group-name=aaaaaaaa-0000-4000-8000-000000000000",
+                *(
+                    "--loose-group-replication-start-on-boot=OFF",
+                    "--loose-group-replication-ssl-mode=REQUIRED",
+                ),
+                *("--loose-group-replication-communication-stack=MYSQL", "--skip-name-resolve"),
+                f"--loose-group-replication-local-address={host}.member:3306",
+                "--loose-group-replication-group-seeds=a.member:3306,b.member:3306",
+                "--loose-group-replication-recovery-use-ssl=ON",
+            )
+            containers.append(container)
+            template = '{{(index .NetworkSettings.Networks "' + name + '").IPAddress}}'
+            addresses[host] = docker("inspect", "--format", template, container)
+            servers[host] = MySQL(container, port, f"{run}/mysqld.sock", password)
+        for server in servers.values():
+            wait_for_login(server)
+        # The authorities that MySQL makes all have one name, so that they cannot be in one file.
+        for host, container in zip("ab", containers):
+            authority = docker("exec", container, "cat", "/var/lib/mysql/ca.pem")
+            (directory / f"{host}.pem").write_text(authority + "\n")
+        yield Pair(servers, addresses, directory)
+    finally:
+        for container in containers:
+            docker("rm", "--force", "--volumes", container)
+        docker("network", "rm", name)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def make_accounts(server: MySQL) -> None:
+    server.execute("CREATE USER %s@%s IDENTIFIED BY %s REQUIRE SSL", USER, "%", PASSWORD)
+    server.execute(f"GRANT {RIGHTS} ON *.* TO %s@%s", USER, "%")
+    server.execute("CREATE DATABASE mlflow")
+    server.execute("CREATE TABLE mlflow.runs (id INT PRIMARY KEY)")
+    server.execute("INSERT INTO mlflow.runs VALUES (1)")
+
+
+def test_a_server_that_is_not_for_a_group_is_refused(mysql: MySQL, run_module: RunModule) -> None:
+    info = ok(run_module(INFO, mysql.options()), changed=False)
+    assert info["group"]["state"] == "OFFLINE"
+    assert info["group"]["group_name"] == ""
+    message = failed(run_module(MODULE, mysql.options(state="left")))
+    assert "set mlflow_mysql_group and run playbooks/deploy_group.yml" in message
+
+
+def test_no_server_at_all(run_module: RunModule, tmp_path: Path) -> None:
+    options = {"login_unix_socket": str(tmp_path / "none.sock"), "login_password": "x"}
+    assert "cannot reach a MySQL server" in failed(run_module(INFO, options))
+    assert ok(run_module(INFO, {**options, "missing_ok": True}), changed=False)["answers"] is False
+
+
+def test_a_group_from_its_beginning(pair: Pair, run_module: RunModule) -> None:
+    first, second = pair.servers["a"], pair.servers["b"]
+    make_accounts(first)
+    begin = pair.options("a", "bootstrapped")
+    ok(run_module(MODULE, begin, check=True), changed=True)
+    assert run_module(INFO, first.options())["group"]["was_member"] is False
+    begun = ok(run_module(MODULE, begin), changed=True)
+    assert (begun["group"]["state"], begun["group"]["role"]) == ("ONLINE", "PRIMARY")
+    ok(run_module(MODULE, begin), changed=False)
+
+    join = pair.options("b", "joined")
+    ok(run_module(MODULE, join, check=True), changed=True)
+    joined = ok(run_module(MODULE, join), changed=True)
+    assert joined["cloned"] is True
+    object.__setattr__(second, "root_password", first.root_password)
+    assert second.execute("SELECT id FROM mlflow.runs") == [(1,)]
+    again = ok(run_module(MODULE, join), changed=False)
+    assert again["cloned"] is False
+    assert again["group"]["starts_on_boot"] is True
+
+    ok(run_module(MODULE, pair.options("b", "primary")), changed=True)
+    ok(run_module(MODULE, pair.options("b", "primary")), changed=False)
+    assert run_module(INFO, first.options())["group"]["role"] == "SECONDARY"
+
+    ok(run_module(MODULE, pair.options("a", "left")), changed=True)
+    ok(run_module(MODULE, pair.options("a", "left")), changed=False)
+    message = failed(run_module(MODULE, pair.options("a", "primary")))
+    assert "only one that is online can take the writes" in message
+    message = failed(run_module(MODULE, begin))
+    assert "has been a member of the group before" in message
+
+    # What only this server has is not thrown away.
+    first.execute("SET GLOBAL super_read_only = OFF")
+    first.execute("SET GLOBAL read_only = OFF")
+    first.execute("INSERT INTO mlflow.runs VALUES (2)")
+    message = failed(run_module(MODULE, pair.options("a", "joined")))
+    assert "transactions that the group has not" in message
+    assert "mlflow_mysql_group_discard" in message
+    assert first.execute("SELECT id FROM mlflow.runs") == [(1,), (2,)]
+    back = ok(run_module(MODULE, pair.options("a", "joined", discard=True)), changed=True)
+    assert back["cloned"] is True
+    assert first.execute("SELECT id FROM mlflow.runs") == [(1,)]
+
+    # What it merely missed is brought, without a copy.
+    ok(run_module(MODULE, pair.options("a", "left")), changed=True)
+    second.execute("INSERT INTO mlflow.runs VALUES (3)")
+    back = ok(run_module(MODULE, pair.options("a", "joined")), changed=True)
+    assert back["cloned"] is False
+    assert first.execute("SELECT id FROM mlflow.runs") == [(1,), (3,)]
