@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 RECOVERY_CHANNEL = "group_replication_recovery"
 # States of a member, of performance_schema.replication_group_members, and what a server says that is in no group.
-ONLINE, RECOVERING, OFFLINE, ERROR, UNREACHABLE = "ONLINE", "RECOVERING", "OFFLINE", "ERROR", "UNREACHABLE"
+ONLINE, RECOVERING, OFFLINE, UNREACHABLE = "ONLINE", "RECOVERING", "OFFLINE", "UNREACHABLE"
 PRIMARY = "PRIMARY"
 SYSTEM_SCHEMAS = ("mysql", "sys", "information_schema", "performance_schema")
 
@@ -141,7 +141,7 @@ class Member:
         )
         return None if found is None else round(max(int(found), 0) / 1e6, 3)
 
-    def misses(self, source: Source, executed_there: str) -> str:
+    def misses(self, executed_there: str) -> str:
         """The transactions that this server has and the source lacks, as a GTID set."""
         return str(self.value("SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, %s)", executed_there))
 

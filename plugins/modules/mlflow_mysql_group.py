@@ -113,9 +113,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _group
 
 
-def bootstrap(member: _group.Member, options: dict[str, Any], password: str, check: bool) -> bool:
+def bootstrap(
+    member: _group.Member, found: dict[str, Any], options: dict[str, Any], password: str, check: bool
+) -> bool:
     """Begin the group with this member. Returns whether anything changes."""
-    found = member.info("")
     if found["state"] == _group.ONLINE and found["majority"]:
         return False
     if found["was_member"] and not options["force"]:
@@ -147,9 +148,10 @@ def executed_by(source: _group.Source, options: dict[str, Any]) -> str:
         connection.close()
 
 
-def join(member: _group.Member, options: dict[str, Any], password: str, check: bool) -> tuple[bool, bool]:
+def join(
+    member: _group.Member, found: dict[str, Any], options: dict[str, Any], password: str, check: bool
+) -> tuple[bool, bool]:
     """Become a member. Returns whether anything changes, and whether the data is replaced."""
-    found = member.info("")
     if found["state"] == _group.ONLINE and found["majority"]:
         changed = not found["starts_on_boot"]
         if changed and not check:
@@ -162,7 +164,7 @@ def join(member: _group.Member, options: dict[str, Any], password: str, check: b
         member.start_on_boot(wanted=True)
         return True, False
     source = _group.Source(options["source"], options["source_port"], options["user"], password)
-    missing_there = member.misses(source, executed_by(source, options))
+    missing_there = member.misses(executed_by(source, options))
     # A server that has no transaction at all gets a copy too: the group's first ones may be gone from its logs.
     cloned = bool(missing_there) or not found["executed"]
     if cloned:
@@ -184,9 +186,8 @@ def join(member: _group.Member, options: dict[str, Any], password: str, check: b
     return True, cloned
 
 
-def promote(member: _group.Member, options: dict[str, Any], check: bool) -> bool:
+def promote(member: _group.Member, found: dict[str, Any], options: dict[str, Any], check: bool) -> bool:
     """Become the primary. Returns whether anything changes."""
-    found = member.info("")
     if found["role"] == _group.PRIMARY:
         return False
     if found["state"] != _group.ONLINE or not found["majority"]:
@@ -199,9 +200,8 @@ def promote(member: _group.Member, options: dict[str, Any], check: bool) -> bool
     return True
 
 
-def leave(member: _group.Member, check: bool) -> bool:
+def leave(member: _group.Member, found: dict[str, Any], check: bool) -> bool:
     """Leave the group. Returns whether anything changes."""
-    found = member.info("")
     changed = found["state"] != _group.OFFLINE or found["starts_on_boot"]
     if changed and not check:
         member.start_on_boot(wanted=False)
@@ -218,13 +218,13 @@ def run(module: AnsibleModule, member: _group.Member, password: str) -> dict[str
         )
     cloned = False
     if options["state"] == "bootstrapped":
-        changed = bootstrap(member, options, password, check)
+        changed = bootstrap(member, before, options, password, check)
     elif options["state"] == "joined":
-        changed, cloned = join(member, options, password, check)
+        changed, cloned = join(member, before, options, password, check)
     elif options["state"] == "primary":
-        changed = promote(member, options, check)
+        changed = promote(member, before, options, check)
     else:
-        changed = leave(member, check)
+        changed = leave(member, before, check)
     after = member.info("")
     wanted = {
         "bootstrapped": ("ONLINE", "PRIMARY"),
