@@ -138,6 +138,10 @@ test-backups: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Kill the store and
 test-rotations: .venv/dev $(BASE_IMAGE) ## Rotate every password 20 times in a row under eight logging clients
 	ROTATIONS=20 tools/molecule.sh rotation
 
+.PHONY: test-group
+test-group: .venv/dev $(BASE_IMAGE) ## All that can happen to a group: upgrades that fail, members lost, full disks, restores, rotations
+	GROUP=whole tools/molecule.sh group
+
 .PHONY: catalogue
 catalogue: .venv/dev $(BASE_IMAGE) ## Make the catalogue of MLflow's schema again from every release
 	python tools/build_catalogue.py

@@ -3,7 +3,7 @@
 
 The settings are changed while the server runs: each value has its turn in each round, with the others as the role has
 them, and the clients log in anew. What the server uses of the processors for a call is printed beside the time of the
-call: it tells of an effect that the clients' own work hides.
+call: it tells of an effect that the clients' own work hides. So are deadlocks, after which MLflow's clients try again.
 
 usage: bench_settings.py [--runs 100000] [--rounds 3] [--only REGEX]
 """
@@ -63,6 +63,16 @@ def give(one: Database, name: str, value: Any) -> None:
     connection.close()
 
 
+def deadlocks(one: Database) -> int:
+    """How many deadlocks the server has ended since it started. MLflow's clients try again."""
+    connection = one.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'")
+        found = int(cursor.fetchall()[0][0])
+    connection.close()
+    return found
+
+
 def table(figures: dict[str, dict[str, dict[str, list[Figure]]]]) -> list[str]:
     lines = [
         f"{'':28}{'':34}{'ms for a call':>16}{'speed (rounds)':>26}{'server ms':>12}{'ratio':>8}",
@@ -103,16 +113,20 @@ def main() -> None:
             one.fill_history(place[2])
             figures: dict[str, dict[str, dict[str, list[Figure]]]] = {}
             for name, values in chosen.items():
+                ended_by = dict.fromkeys(map(str, values), 0)
                 for number in range(options.rounds):
                     for value in values[number % len(values) :] + values[: number % len(values)]:
                         give(one, name, value)
+                        before = deadlocks(one)
                         for each in WORKS:
                             found = once(clients, one, place, each, AGAIN)
                             works = figures.setdefault(name, {str(each): {} for each in values})[str(value)]
                             works.setdefault(each.label, []).append(found)
+                        ended_by[str(value)] += deadlocks(one) - before
                     say(f"  {name}, round {number + 1}")
                 give(one, name, values[0])
                 print("\n".join(table({name: figures[name]})), flush=True)
+                print("  deadlocks: " + ", ".join(f"{value} {count}" for value, count in ended_by.items()))
             results = ROOT / "bench/results"
             results.mkdir(exist_ok=True)
             (results / "settings.json").write_text(json.dumps(figures, indent=1))

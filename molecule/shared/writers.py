@@ -3,6 +3,7 @@
 
 usage: writers.py write PASSWORD_FILE [HOST:]PORT SSL_CA DIRECTORY          log until DIRECTORY/stop appears
        writers.py check PASSWORD_FILE [HOST:]PORT SSL_CA DIRECTORY [UNTIL]  look for what was acknowledged until then
+       writers.py replica PASSWORD_FILE [HOST:]PORT SSL_CA DIRECTORY PORT   log, and search for it at the other port
 
 A call that fails is made again on a new connection; what it was to log may be there or not. UNTIL is in seconds
 since 1970.
@@ -16,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from mlflow.entities import Metric, RunStatus
+from mlflow.entities import Metric, RunStatus, ViewType
 from mlflow.store.tracking import sqlalchemy_store
 from sqlalchemy import text
 from sqlalchemy.engine import URL
@@ -33,18 +34,22 @@ CLIENTS = 8
 METRICS_OF_A_RUN = 20
 
 
-def store(number: int) -> sqlalchemy_store.SqlAlchemyStore:
+def uri(number: int, port: str = PLACE[2]) -> str:
     # As a query parameter of its own, a client's number gives it an engine of its own.
     url = URL.create(
         "mysql+pymysql",
         "mlflowusr",
         PASSWORD.read_text(encoding="utf-8"),
         PLACE[0] or "127.0.0.1",
-        int(PLACE[2]),
+        int(port),
         "mlflow",
         {"ssl_ca": CA, "program_name": f"writer{number}"},
     )
-    return sqlalchemy_store.SqlAlchemyStore(url.render_as_string(hide_password=False), "/tmp/artifacts")
+    return url.render_as_string(hide_password=False)
+
+
+def store(number: int) -> sqlalchemy_store.SqlAlchemyStore:
+    return sqlalchemy_store.SqlAlchemyStore(uri(number), "/tmp/artifacts")
 
 
 class Writer(threading.Thread):
@@ -96,6 +101,26 @@ def check() -> int:
     return 1 if missing or not wanted else 0
 
 
+def replica(port: str) -> int:
+    """Log a run and find it where only reads go. Returns the exit status."""
+    both = sqlalchemy_store.SqlAlchemyStore(uri(0), "/tmp/artifacts", read_db_uri=uri(0, port))
+    run = both.create_run("0", "replica", int(time.time() * 1000), [], None)
+    names = []
+    for engine in (both.engine, both.read_engine):
+        with engine.connect() as connection:
+            names.append(connection.execute(text("SELECT @@report_host")).scalar())
+    deadline = time.monotonic() + 10
+    found: list[str] = []
+    while run.info.run_id not in found and time.monotonic() < deadline:
+        found = [one.info.run_id for one in both.search_runs(["0"], "", ViewType.ALL)]
+    print(
+        f"written on {names[0]}, searched on {names[1]}, {'found' if run.info.run_id in found else 'not found'}"
+    )
+    return 0 if names[0] != names[1] and run.info.run_id in found else 1
+
+
+if WHAT == "replica":
+    sys.exit(replica(sys.argv[6]))
 if WHAT == "check":
     sys.exit(check())
 writers = [Writer(number) for number in range(CLIENTS)]

@@ -21,7 +21,7 @@ options:
   _input:
     description:
       - Each host that was looked at, by its name, with what M(mlflow_ops.backend_store.mlflow_mysql_group_info)
-        returned there.
+        returned there, and as C(alone) whether it is by itself for the time of an upgrade or a restore.
     type: dict
     required: true
   members:
@@ -61,6 +61,11 @@ _value:
 """
 
 
+def by_themselves(found: Mapping[str, Any], members: Sequence[str]) -> list[str]:
+    """The hosts that are by themselves for the time of an upgrade or a restore: one, if any."""
+    return [host for host in members if host in found and found[host].get("alone")]
+
+
 def listed(hosts: Sequence[str]) -> str:
     return ", ".join(hosts)
 
@@ -92,9 +97,9 @@ def group_plan(
     if online:
         _into_a_group(plan, known, members, addresses)
     elif recover:
-        _again(plan, known, unseen, members)
+        _again(plan, found, known, unseen, members)
     else:
-        _first(plan, known, unseen, members)
+        _first(plan, found, known, unseen, members)
     if plan["source"]:
         plan["join"] = [
             host
@@ -137,12 +142,22 @@ def _into_a_group(
 
 
 def _first(
-    plan: dict[str, Any], known: Mapping[str, Any], unseen: Sequence[str], members: Sequence[str]
+    plan: dict[str, Any],
+    found: Mapping[str, Any],
+    known: Mapping[str, Any],
+    unseen: Sequence[str],
+    members: Sequence[str],
 ) -> None:
     """Nobody is in the group: it begins, if it never did."""
+    alone = by_themselves(found, members)
     before = [host for host in members if host in known and known[host]["was_member"]]
     stores = [host for host in members if host in known and known[host]["tables"]]
-    if before:
+    if alone:
+        plan["problems"].append(
+            f"{listed(alone)} is by itself, as an upgrade of the schema or a restore did not end: run that playbook "
+            "again (upgrade_schema or restore), which brings the group together, or playbooks/group_recover.yml"
+        )
+    elif before:
         plan["problems"].append(
             f"the group has begun before (members: {listed(before)}) and no member of it is online with a majority of "
             "the others: wait if its hosts have just started, or run playbooks/group_recover.yml, which says what may "
@@ -175,18 +190,26 @@ def transactions(executed: str) -> int:
 
 
 def _again(
-    plan: dict[str, Any], known: Mapping[str, Any], unseen: Sequence[str], members: Sequence[str]
+    plan: dict[str, Any],
+    found: Mapping[str, Any],
+    known: Mapping[str, Any],
+    unseen: Sequence[str],
+    members: Sequence[str],
 ) -> None:
     """All have stopped, or too many are lost: the one that has most goes on."""
-    able = [host for host in members if host in known and known[host]["was_member"]]
+    # The others' data is from before what was begun with the one that is by itself.
+    able = by_themselves(found, members) or [
+        host for host in members if host in known and known[host]["was_member"]
+    ]
     if not able:
         plan["problems"].append(
             "no host that answers has been in the group: run playbooks/deploy_group.yml, which begins one"
         )
         return
-    plan["source"] = max(able, key=lambda host: (transactions(known[host]["executed"]), -members.index(host)))
+    counts = {host: transactions(known[host]["executed"]) if host in known else 0 for host in able}
+    plan["source"] = max(able, key=lambda host: (counts[host], -members.index(host)))
     plan["bootstrap"] = True
-    plan["transactions"] = {host: transactions(known[host]["executed"]) for host in able}
+    plan["transactions"] = counts
     plan["unseen"] = list(unseen) + [host for host in members if host not in known and host not in unseen]
 
 

@@ -73,7 +73,8 @@ def group_report(found: Mapping[str, Any], members: Sequence[str], addresses: Ma
             continue
         group = known[host]
         own = next((one for one in group["members"] if one["uuid"] == group["server_uuid"]), {"applying": 0})
-        state = group["state"] + ("" if group["majority"] or not group["members"] else ", no majority")
+        state = "BY ITSELF" if found[host].get("alone") and group["state"] == "OFFLINE" else group["state"]
+        state += "" if group["majority"] or not group["members"] else ", no majority"
         rows.append(
             (
                 host,
@@ -101,6 +102,11 @@ def group_report(found: Mapping[str, Any], members: Sequence[str], addresses: Ma
         summary = f"{writer[0]} takes the writes; {spare or 'no'} more of {count} members may be lost."
         if reached < len(members):
             summary += " Bring the others back with playbooks/deploy_group.yml."
+    elif any(one.get("alone") for one in found.values()):
+        summary = (
+            "An upgrade of the schema or a restore is going on, or did not end: run that playbook again then, which "
+            "brings the group together."
+        )
     else:
         summary = 'Nobody takes writes: see docs/group.md, "When nobody takes writes".'
     return "\n".join([*lines, "", summary])

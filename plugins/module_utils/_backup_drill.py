@@ -108,7 +108,7 @@ def look(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, i
     result: dict[str, Any] = {"schema": state, "mlflow": None}
     if state not in ("current", "behind", "ahead", "empty"):
         raise BackupProblem(
-            f"the restored schema is {state}: {survey.examination.message}. Look at the store itself with the playbook "
+            f"the restored schema is {state}: {survey.examination.message} Look at the store itself with the playbook "
             "check"
         )
     if settings.mlflow is not None and state == "current":

@@ -346,11 +346,10 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
         for manifest in good
         if (uuid is None or manifest["server_uuid"] == uuid)
         and (wanted.backup is None or manifest["name"] == wanted.backup)
-        # A restored store has transactions of the one before, which its own log does not name.
         and (
             stop is None
             or (wanted.to is None and wanted.before is None)
-            or GtidSet(manifest["gtid_set"]).of(manifest["server_uuid"]) <= stop.gtids
+            or is_before(manifest, stop, files, wanted.to)
         )
     ]
     if not usable:
@@ -378,6 +377,20 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
             raise BackupProblem(f"{error}. {without(files, files.index(log))}") from None
     gtids.update(stop.gtids)
     return Plan(manifest, chain, stop.end, gtids, stop.last_time, stop.before, tuple(notes))
+
+
+def is_before(manifest: Mapping[str, Any], stop: Stop, files: Sequence[LogFile], to: float | None) -> bool:
+    """Return whether a full backup holds nothing from after a place in the log of the same server."""
+    gtids = GtidSet(manifest["gtid_set"])
+    # A restored store has transactions of the one before, and a member of a group those of the copy that it began with,
+    # which its own log does not name.
+    if not gtids.of(manifest["server_uuid"]) <= stop.gtids:
+        return False
+    # A group's transactions have the group's UUID.
+    later = gtids_until(files, len(files)).without(stop.gtids)
+    if str(later):
+        return not gtids.meets(later)
+    return to is None or parse_time(manifest["finished"]) <= to or gtids <= stop.gtids
 
 
 def choose_stop(

@@ -97,6 +97,30 @@ class GtidSet:
             for start, end in intervals
         )
 
+    def meets(self, other: GtidSet) -> bool:
+        """Return whether any transaction is in both sets."""
+        return any(
+            start < high and low < end
+            for uuid, intervals in self.intervals.items()
+            for start, end in intervals
+            for low, high in other.intervals.get(uuid, [])
+        )
+
+    def without(self, other: GtidSet) -> GtidSet:
+        """Return the transactions that are not in the other set."""
+        found = GtidSet()
+        for uuid, intervals in self.intervals.items():
+            left = list(intervals)
+            for low, high in other.intervals.get(uuid, []):
+                left = [
+                    piece
+                    for start, end in left
+                    for piece in ((start, min(end, low)), (max(start, high), end))
+                    if piece[0] < piece[1]
+                ]
+            found.intervals[uuid] = left
+        return found
+
     def __str__(self) -> str:
         return ",".join(
             ":".join(

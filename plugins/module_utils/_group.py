@@ -6,6 +6,7 @@ The group is MySQL Group Replication with one primary: dev.mysql.com/doc/refman/
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -141,6 +142,23 @@ class Member:
         )
         return None if found is None else round(max(int(found), 0) / 1e6, 3)
 
+    def rename(self, name: str) -> bool:
+        """Have the group be the one of that UUID; returns whether it was another. The server is out of it then."""
+        if str(self.variable("group_replication_group_name")).lower() == name.lower():
+            return False
+        self.stop()
+        self.rows("SET PERSIST group_replication_group_name = %s", name)
+        return True
+
+    def write(self) -> None:
+        """Take writes, and clients, outside a group."""
+        for name in ("super_read_only", "read_only", "offline_mode"):
+            self.rows(f"SET GLOBAL {name} = OFF")
+
+    def can_follow(self, purged_there: str) -> bool:
+        """Whether the source's binary log has all that this server lacks."""
+        return bool(self.value("SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", purged_there))
+
     def misses(self, executed_there: str) -> str:
         """The transactions that this server has and the source lacks, as a GTID set."""
         return str(self.value("SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, %s)", executed_there))
@@ -195,7 +213,7 @@ class Member:
     def clone(self, source: Source, timeout: float) -> None:
         """Replace this server's data by the source's, and wait until it is up again."""
         self.rows("SET GLOBAL clone_valid_donor_list = %s", f"{source.host}:{source.port}")
-        before = self.value("SELECT @@GLOBAL.server_uuid"), self.started()
+        before = self.started()
         try:
             self.rows(
                 "CLONE INSTANCE FROM %s@%s:%s IDENTIFIED BY %s REQUIRE SSL",
@@ -212,7 +230,7 @@ class Member:
             time.sleep(PAUSE)
             try:
                 self.connection = self.connect()
-                if self.started() > before[1]:
+                if self.started() > before:
                     break
             except Exception as error:
                 if time.monotonic() > deadline:
@@ -235,16 +253,23 @@ class Member:
             )
         )
 
-    def wait(self, timeout: float, wanted: str = ONLINE) -> None:
-        """Wait until this member's state is the wanted one."""
+    def wait(self, timeout: float) -> None:
+        """Wait until this member is online. It may be given a copy of the data, after which it is started again."""
         deadline = time.monotonic() + timeout
+        state = "gone"
         while True:
-            state = self.state()
-            if state == wanted:
+            try:
+                state = self.state()
+            except Exception as error:
+                if error.args[:1] not in [(code,) for code in ER_LOST] or time.monotonic() > deadline:
+                    raise
+                with contextlib.suppress(Exception):
+                    self.connection = self.connect()
+            if state == ONLINE:
                 return
             if time.monotonic() > deadline:
                 raise GroupProblem(
-                    f"the member is {state} and not {wanted} after {timeout:.0f} s. The last error in its log: "
+                    f"the member is {state} and not {ONLINE} after {timeout:.0f} s. The last error in its log: "
                     + (self.complaint() or "there is none")
                 )
             time.sleep(PAUSE)

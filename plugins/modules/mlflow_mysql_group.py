@@ -35,12 +35,14 @@ options:
     description:
       - With V(bootstrapped) the server becomes the first member of a new group. A server that has been a member before
         is refused, unless O(force=true), since there could be two groups then.
+      - With V(alone) it leaves the group, stays out when it is started again, and takes writes by itself. The others
+        must be out of the group, and stay out until it has begun again with this one.
       - With V(joined) it becomes a member of the group that O(source) belongs to.
       - With V(primary) it becomes the one that takes writes. It must be online.
       - With V(left) it leaves the group and stays out when it is started again. What it had to apply is lost here, and
         brought again when it joins.
     type: str
-    choices: [bootstrapped, joined, primary, left]
+    choices: [bootstrapped, joined, primary, left, alone]
     required: true
   user:
     description:
@@ -71,7 +73,10 @@ options:
     type: bool
     default: false
   force:
-    description: Whether V(bootstrapped) may begin a group again, whose members must all have stopped.
+    description:
+      - Whether V(bootstrapped) may begin a group again, whose members must all have stopped.
+      - The group has another UUID then. So no transaction of it has the GTID of one that only a lost member has, and
+        such a member cannot come back unnoticed.
     type: bool
     default: false
   timeout:
@@ -107,6 +112,8 @@ group:
   type: dict
 """
 
+import contextlib
+import uuid
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -127,6 +134,8 @@ def bootstrap(
     if not check:
         member.stop()
         member.rows("SET GLOBAL super_read_only = OFF")
+        if options["force"]:
+            member.rename(str(uuid.uuid4()))
         member.remember(options["user"], password)
         member.start(bootstrap=True)
         member.wait(options["timeout"])
@@ -134,16 +143,19 @@ def bootstrap(
     return True
 
 
-def executed_by(source: _group.Source, options: dict[str, Any]) -> str:
-    """The transactions of the source, as a GTID set. Raises ConnectionFailed."""
+def known_by(source: _group.Source, options: dict[str, Any]) -> tuple[str, str, str]:
+    """Of the source: its transactions, those that its log lacks, and its group's UUID. Raises ConnectionFailed."""
     tls = _connection.Tls(ca_cert=options["source_ca_cert"], check_hostname=options["source_check_hostname"])
     connection = _connection.connect(
         _connection.Address(source.host, source.port), source.user, source.password, tls=tls
     )
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT @@GLOBAL.gtid_executed")
-            return str(cursor.fetchall()[0][0])
+            cursor.execute(
+                "SELECT @@GLOBAL.gtid_executed, @@GLOBAL.gtid_purged, @@GLOBAL.group_replication_group_name"
+            )
+            executed, purged, name = map(str, cursor.fetchall()[0])
+            return executed, purged, name
     finally:
         connection.close()
 
@@ -153,8 +165,10 @@ def join(
 ) -> tuple[bool, bool]:
     """Become a member. Returns whether anything changes, and whether the data is replaced."""
     if found["state"] == _group.ONLINE and found["majority"]:
-        changed = not found["starts_on_boot"]
+        known = member.credentials() == [(options["user"], password)]
+        changed = not found["starts_on_boot"] or not known
         if changed and not check:
+            member.remember(options["user"], password)
             member.start_on_boot(wanted=True)
         return changed, False
     if check:
@@ -164,9 +178,10 @@ def join(
         member.start_on_boot(wanted=True)
         return True, False
     source = _group.Source(options["source"], options["source_port"], options["user"], password)
-    missing_there = member.misses(executed_by(source, options))
-    # A server that has no transaction at all gets a copy too: the group's first ones may be gone from its logs.
-    cloned = bool(missing_there) or not found["executed"]
+    executed_there, purged_there, name = known_by(source, options)
+    missing_there = member.misses(executed_there)
+    # A server that has no transaction at all gets a copy too.
+    cloned = bool(missing_there) or not found["executed"] or not member.can_follow(purged_there)
     if cloned:
         tables = member.tables()
         if tables and missing_there and not options["discard"]:
@@ -176,13 +191,19 @@ def join(
                 "out of the group"
             )
         member.stop()
-        member.rows("SET GLOBAL super_read_only = OFF")
-        member.rows("SET GLOBAL read_only = OFF")
+        member.write()
         member.clone(source, options["timeout"])
+    member.rename(name)
     member.remember(options["user"], password)
-    member.start()
-    member.wait(options["timeout"])
+    # MySQL may make a copy after all, and starts the server again then.
     member.start_on_boot(wanted=True)
+    try:
+        member.start()
+        member.wait(options["timeout"])
+    except Exception:
+        with contextlib.suppress(Exception):
+            member.start_on_boot(wanted=False)
+        raise
     return True, cloned
 
 
@@ -209,6 +230,15 @@ def leave(member: _group.Member, found: dict[str, Any], check: bool) -> bool:
     return changed
 
 
+def by_itself(member: _group.Member, found: dict[str, Any], check: bool) -> bool:
+    """Leave the group and take writes. Returns whether anything changes."""
+    left = leave(member, found, check)
+    changed = left or found["read_only"] or found["offline_mode"]
+    if changed and not check:
+        member.write()
+    return changed
+
+
 def run(module: AnsibleModule, member: _group.Member, password: str) -> dict[str, Any]:
     options, check = module.params, module.check_mode
     before = member.info("")
@@ -223,6 +253,8 @@ def run(module: AnsibleModule, member: _group.Member, password: str) -> dict[str
         changed, cloned = join(member, before, options, password, check)
     elif options["state"] == "primary":
         changed = promote(member, before, options, check)
+    elif options["state"] == "alone":
+        changed = by_itself(member, before, check)
     else:
         changed = leave(member, before, check)
     after = member.info("")
@@ -230,6 +262,7 @@ def run(module: AnsibleModule, member: _group.Member, password: str) -> dict[str
         "bootstrapped": ("ONLINE", "PRIMARY"),
         "primary": ("ONLINE", "PRIMARY"),
         "left": ("OFFLINE", ""),
+        "alone": ("OFFLINE", ""),
     }
     shown = (
         wanted.get(options["state"], ("ONLINE", "SECONDARY"))
@@ -253,7 +286,7 @@ def main() -> None:
             **_connection.login_argument_spec(),
             "state": {
                 "type": "str",
-                "choices": ["bootstrapped", "joined", "primary", "left"],
+                "choices": ["bootstrapped", "joined", "primary", "left", "alone"],
                 "required": True,
             },
             "user": {"type": "str"},

@@ -168,6 +168,8 @@ NOT_ABOUT_DATA = (
 )
 # A session that logs in while its account is locked shows up within this time, seconds.
 LOGGING_IN = 1.0
+# Seconds, of a session that is no client's: the container's healthcheck logs in as MLflow's user, for 5 s at most.
+LOOKING_IN = 6
 PAUSE = 0.05
 SHOWN = 10  # sessions in a message
 ER_CANNOT_USER = 1396
@@ -370,6 +372,17 @@ class Server:
             if user in users
         ]
 
+    def staying(self, accounts: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+        """Return the sessions of these accounts' users that do not end soon, as those of the healthcheck do."""
+        users = list(accounts)
+        deadline = time.monotonic() + LOOKING_IN
+        found = self.sessions(users)
+        while found and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+            left = {session["id"] for session in self.sessions(users)}
+            found = [session for session in found if session["id"] in left]
+        return found
+
     def settle(self) -> None:
         """Wait for those who were logging in when an account was locked: they are in now, or refused."""
         deadline = time.monotonic() + LOGGING_IN
@@ -443,7 +456,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
     recorded = record.read()
     writers = server.writers()
     before = [account for account in recorded or () if writers.get(account, True)]
-    sessions = server.sessions(writers)
+    sessions = server.sessions(writers) if options["disconnect"] else server.staying(writers)
     if sessions and not options["disconnect"]:
         raise connected(server, sessions)
     unlocked = [account for account, locked in writers.items() if not locked]
@@ -465,7 +478,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
             sessions = disconnect(server, options["timeout"])
         elif locked:
             server.settle()
-            sessions = server.sessions(server.writers())
+            sessions = server.staying(server.writers())
             if sessions:
                 for account in locked:
                     server.set_lock(account, False)

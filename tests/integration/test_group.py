@@ -197,3 +197,55 @@ def test_a_group_from_its_beginning(pair: Pair, run_module: RunModule) -> None:
     back = ok(run_module(MODULE, pair.options("a", "joined")), changed=True)
     assert back["cloned"] is False
     assert first.execute("SELECT id FROM mlflow.runs") == [(1,), (3,)]
+
+
+def test_a_group_that_begins_again_with_one_that_was_by_itself(pair: Pair, run_module: RunModule) -> None:
+    first, second = pair.servers["a"], pair.servers["b"]
+    # The second has a transaction that is lost, with the number that the group gives next.
+    ok(run_module(MODULE, pair.options("a", "left")), changed=True)
+    second.execute("INSERT INTO mlflow.runs VALUES (4)")
+    ok(run_module(MODULE, pair.options("b", "left")), changed=True)
+
+    alone = pair.options("a", "alone")
+    ok(run_module(MODULE, alone, check=True), changed=True)
+    found = ok(run_module(MODULE, alone), changed=True)["group"]
+    assert (found["state"], found["read_only"], found["starts_on_boot"]) == ("OFFLINE", False, False)
+    ok(run_module(MODULE, alone), changed=False)
+    first.execute("INSERT INTO mlflow.runs VALUES (5)")
+
+    before = found["group_name"]
+    begun = ok(run_module(MODULE, pair.options("a", "bootstrapped", force=True)), changed=True)
+    assert begun["group"]["group_name"] != before
+    for number in range(6, 12):
+        first.execute("INSERT INTO mlflow.runs VALUES (%s)", number)
+    message = failed(run_module(MODULE, pair.options("b", "joined")))
+    assert "transactions that the group has not" in message
+
+    joined = ok(run_module(MODULE, pair.options("b", "joined", discard=True)), changed=True)
+    assert (joined["cloned"], joined["group"]["group_name"]) == (True, begun["group"]["group_name"])
+    assert (4,) not in second.execute("SELECT id FROM mlflow.runs")
+    assert (11,) in second.execute("SELECT id FROM mlflow.runs")
+
+    # What it misses is not in the first one's log any more.
+    ok(run_module(MODULE, pair.options("b", "left")), changed=True)
+    first.execute("INSERT INTO mlflow.runs VALUES (12)")
+    first.execute("FLUSH BINARY LOGS")
+    first.execute("PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY")
+    joined = ok(run_module(MODULE, pair.options("b", "joined")), changed=True)
+    assert joined["cloned"] is True
+    assert (12,) in second.execute("SELECT id FROM mlflow.runs")
+
+
+def test_a_new_password_of_the_members(pair: Pair, run_module: RunModule) -> None:
+    """Which they use from the next time on that they log into one another."""
+    first = pair.servers["a"]
+    first.execute("ALTER USER %s@%s IDENTIFIED BY %s RETAIN CURRENT PASSWORD", USER, "%", "other-" + PASSWORD)
+    (pair.directory / "password").write_text("other-" + PASSWORD + "\n")
+    for host in "ab":
+        join = pair.options(host, "joined")
+        ok(run_module(MODULE, join, check=True), changed=True)
+        ok(run_module(MODULE, join), changed=True)
+        ok(run_module(MODULE, join), changed=False)
+    first.execute("ALTER USER %s@%s DISCARD OLD PASSWORD", USER, "%")
+    ok(run_module(MODULE, pair.options("b", "left")), changed=True)
+    ok(run_module(MODULE, pair.options("b", "joined")), changed=True)

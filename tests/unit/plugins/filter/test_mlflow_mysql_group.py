@@ -102,6 +102,20 @@ def test_a_group_that_has_begun_does_not_begin_again(missing: str) -> None:
     assert not decided["bootstrap"]
 
 
+def test_a_member_that_is_by_itself_is_the_one_to_go_on_with() -> None:
+    found = {host: seen(host, was_member=True, tables=40, executed=f"{GROUP}:1-9") for host in HOSTS}
+    found["db2"] = {"answers": False, "alone": True}
+    decided = plan(found)
+    assert "db2 is by itself" in decided["problems"][0]
+    assert (decided["source"], decided["bootstrap"]) == (None, False)
+    decided = plan(found, recover=True)
+    assert (decided["source"], decided["bootstrap"], decided["join"]) == ("db2", True, ["db1", "db3"])
+    table = reports.group_report(found, HOSTS, ADDRESSES)
+    assert "An upgrade of the schema or a restore is going on" in table
+    found["db2"] = {**seen("db2", was_member=True), "alone": True}
+    assert "BY ITSELF" in reports.group_report(found, HOSTS, ADDRESSES)
+
+
 def test_a_host_that_comes_back_joins() -> None:
     members = view("db2", {"db1": "ONLINE", "db2": "ONLINE"})
     decided = plan({"db1": online("db1", members), "db2": online("db2", members), "db3": {"skipped": True}})

@@ -53,12 +53,18 @@ def new_key(path: Path) -> str:
 
 
 class Server:
-    """What a server does to its data directory. `written` is what its files hold, closed."""
+    """What a server does to its data directory. `written` is what its files hold, closed.
 
-    def __init__(self, settings: Settings, uuid: str = UUID) -> None:
+    A member of a group writes the group's transactions, without those `before`, which it got in a copy.
+    """
+
+    def __init__(
+        self, settings: Settings, uuid: str = UUID, group: str | None = None, before: int = 0
+    ) -> None:
         self.data = Path(settings.data)
         self.uuid = uuid
-        self.number = 0
+        self.source = group or uuid
+        self.number = self.before = before
         self.names: list[str] = []
         self.written: dict[str, bytes] = {}
         self.log = Log()
@@ -72,7 +78,8 @@ class Server:
 
     def _begin(self, name: str) -> None:
         self.names.append(name)
-        self.log = Log({self.uuid: [(1, self.number + 1)]} if self.number else None)
+        known = self.number > self.before
+        self.log = Log({self.source: [(self.before + 1, self.number + 1)]} if known else None)
         self.flush()
         self._index()
 
@@ -95,7 +102,7 @@ class Server:
     def commit(self, count: int = 1, when: float | None = None) -> None:
         for _dummy in range(count):
             self.number += 1
-            self.log.transaction(self.number, server=self.uuid, when=when)
+            self.log.transaction(self.number, server=self.source, when=when)
         self.flush()
 
     def rotate(self) -> None:
@@ -118,7 +125,7 @@ class Server:
 
     @property
     def gtids(self) -> str:
-        return f"{self.uuid}:1-{self.number}" if self.number > 1 else f"{self.uuid}:{self.number}"
+        return f"{self.source}:1-{self.number}" if self.number > 1 else f"{self.source}:{self.number}"
 
 
 def copied(settings: Settings, uuid: str = UUID, identity: str | None = None) -> dict[str, bytes]:

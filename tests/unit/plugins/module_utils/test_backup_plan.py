@@ -44,9 +44,9 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 class Case:
     """Three files of four transactions each, one per second, and a full backup within each."""
 
-    def __init__(self, home: Path, **more: Any) -> None:
+    def __init__(self, home: Path, group: str | None = None, before: int = 0, **more: Any) -> None:
         self.settings = settings_for(home, **more)
-        self.server = Server(self.settings)
+        self.server = Server(self.settings, group=group, before=before)
         self.copier = Copier(self.settings)
         self.names = []
         for number in range(1, 4):
@@ -68,7 +68,7 @@ class Case:
     def statement(self, text: str) -> None:
         self.server.number += 1
         self.server.log.transaction(
-            self.server.number, (made_log.QUERY, query_body(text)), server=self.server.uuid
+            self.server.number, (made_log.QUERY, query_body(text)), server=self.server.source
         )
         self.server.flush()
 
@@ -118,6 +118,29 @@ def test_up_to_a_time(case: Case, seconds: float, full: int, chain: list[int], l
     assert plan.manifest["name"] == case.names[full - 1]
     assert files(plan) == chain
     assert str(plan.gtids) == f"{UUID}:1-{last}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "full", "chain", "last"),
+    [(2, 1, [], 2), (5, 1, [1, 2], 5), (6, 2, [], 6), (9, 2, [2, 3], 9), (12, 3, [3], 12), (1e6, 3, [3], 12)],
+)
+def test_a_member_of_a_group(tmp_path: Path, seconds: float, full: int, chain: list[int], last: int) -> None:
+    """Its transactions have the group's UUID, and begin with those that it got in a copy."""
+    case = Case(tmp_path / "store", group=OTHER, before=500)
+    plan = case.plan(to=BEGAN + 500 + seconds)
+    assert plan.manifest["name"] == case.names[full - 1]
+    assert files(plan) == chain
+    assert str(plan.gtids) == f"{OTHER}:1-{500 + last}"
+
+
+def test_a_member_of_a_group_whose_log_ends_before_the_backup(tmp_path: Path) -> None:
+    case = Case(tmp_path / "store", group=OTHER, before=500)
+    case.server.commit(5)
+    case.full(4)
+    plan = case.plan(to=BEGAN + 512.2)
+    assert (plan.manifest["name"], str(plan.gtids)) == (case.names[2], f"{OTHER}:1-512")
+    plan = case.plan(to=BEGAN + 518)
+    assert (plan.manifest["name"], files(plan)) == (case.names[3], [])
 
 
 def test_a_time_before_all_backups(case: Case) -> None:

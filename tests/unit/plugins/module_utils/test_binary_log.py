@@ -130,6 +130,23 @@ def test_a_set_and_a_part_of_it() -> None:
 # Files
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "left", "meets"),
+    [
+        ("1-9", "3-5", "1-2:6-9", True),
+        ("1-9", "1-9", "", True),
+        ("1-3:7-9", "3-7", "1-2:8-9", True),
+        ("1-3", "4-9", "1-3", False),
+        ("5", "1-4:6-9", "5", False),
+    ],
+)
+def test_what_two_sets_share(one: str, other: str, left: str, meets: bool) -> None:
+    first, second = GtidSet(f"{UUID}:{one}"), GtidSet(f"{UUID}:{other},{OTHER}:1-9")
+    assert str(first.without(second)) == (f"{UUID}:{left}" if left else "")
+    assert first.meets(second) is meets
+    assert second.meets(first) is meets
+
+
 def test_a_file_is_read() -> None:
     reader = read(small().data)
     units = list(reader.units())
