@@ -685,6 +685,19 @@ def test_off_the_host(backups: Backups, history: History, tmp_path: Path, tool: 
     assert not (history.directory / ".off-host").exists()
 
 
+def wait_for_port(port: int) -> None:
+    """Return once something listens there; raise the refusal when nothing does within 30 seconds."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
 def test_off_the_host_over_sftp(backups: Backups, history: History, tmp_path: Path) -> None:
     """With rclone's configuration, which holds a password, as the role puts it on the host."""
     place, fetched = tmp_path / "place", tmp_path / "fetched"
@@ -703,10 +716,9 @@ def test_off_the_host_over_sftp(backups: Backups, history: History, tmp_path: Pa
     environment = backups.store.home / "secrets/backup_environment"
     environment.write_text(json.dumps({"RCLONE_RETRIES": "1", "RCLONE_LOW_LEVEL_RETRIES": "1"}))
     serve = ("rclone", "serve", "sftp", "--addr", f"127.0.0.1:{port}", "--user", "store", "--pass", password)
-    server = subprocess.Popen([*serve, str(place)], stderr=subprocess.PIPE)
+    server = subprocess.Popen([*serve, str(place)], stderr=subprocess.DEVNULL)
     try:
-        assert server.stderr is not None
-        server.stderr.readline()  # it listens
+        wait_for_port(port)
         backups.use(
             history.directory, off_host={"tool": "rclone", "target": "elsewhere:store", "interval": 1}
         )
