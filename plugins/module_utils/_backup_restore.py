@@ -341,16 +341,14 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     timeline, files, stop, more = choose_stop(settings, archive, good, wanted)
     notes += more
     uuid = None if timeline is None else timeline.uuid
+    place = stop if wanted.to is not None or wanted.before is not None else None
+    later = GtidSet() if place is None else gtids_until(files, len(files)).without(place.gtids)
     usable = [
         manifest
         for manifest in good
         if (uuid is None or manifest["server_uuid"] == uuid)
         and (wanted.backup is None or manifest["name"] == wanted.backup)
-        and (
-            stop is None
-            or (wanted.to is None and wanted.before is None)
-            or is_before(manifest, stop, files, wanted.to)
-        )
+        and (place is None or is_before(manifest, place, later, wanted.to))
     ]
     if not usable:
         ones = [one for one in good if uuid is None or one["server_uuid"] == uuid]
@@ -379,15 +377,14 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     return Plan(manifest, chain, stop.end, gtids, stop.last_time, stop.before, tuple(notes))
 
 
-def is_before(manifest: Mapping[str, Any], stop: Stop, files: Sequence[LogFile], to: float | None) -> bool:
-    """Return whether a full backup holds nothing from after a place in the log of the same server."""
+def is_before(manifest: Mapping[str, Any], stop: Stop, later: GtidSet, to: float | None) -> bool:
+    """Return whether a full backup holds nothing from after a place in the same server's log, where `later` follows."""
     gtids = GtidSet(manifest["gtid_set"])
     # A restored store has transactions of the one before, and a member of a group those of the copy that it began with,
     # which its own log does not name.
     if not gtids.of(manifest["server_uuid"]) <= stop.gtids:
         return False
     # A group's transactions have the group's UUID.
-    later = gtids_until(files, len(files)).without(stop.gtids)
     if str(later):
         return not gtids.meets(later)
     return to is None or parse_time(manifest["finished"]) <= to or gtids <= stop.gtids

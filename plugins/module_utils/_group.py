@@ -142,13 +142,11 @@ class Member:
         )
         return None if found is None else round(max(int(found), 0) / 1e6, 3)
 
-    def rename(self, name: str) -> bool:
-        """Have the group be the one of that UUID; returns whether it was another. The server is out of it then."""
-        if str(self.variable("group_replication_group_name")).lower() == name.lower():
-            return False
-        self.stop()
-        self.rows("SET PERSIST group_replication_group_name = %s", name)
-        return True
+    def rename(self, name: str) -> None:
+        """Have the group be the one of that UUID. The server is out of it then."""
+        if str(self.variable("group_replication_group_name")).lower() != name.lower():
+            self.stop()
+            self.rows("SET PERSIST group_replication_group_name = %s", name)
 
     def write(self) -> None:
         """Take writes, and clients, outside a group."""
@@ -164,24 +162,22 @@ class Member:
         return str(self.value("SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, %s)", executed_there))
 
     def credentials(self) -> list[tuple[Any, ...]]:
-        """With what this server logs into the other members, if it ever was to."""
+        """With what this server logs into the other members, if it ever was to: a user and a password."""
         return self.rows(
             "SELECT user_name, user_password FROM mysql.slave_master_info WHERE channel_name = %s"
             " AND user_name <> ''",
             RECOVERY_CHANNEL,
         )
 
-    def remember(self, user: str, password: str) -> bool:
-        """Have the credentials with which members log into one another; returns whether they were others."""
-        if self.credentials() == [(user, password)]:
-            return False
-        self.rows(
-            "CHANGE REPLICATION SOURCE TO SOURCE_USER = %s, SOURCE_PASSWORD = %s FOR CHANNEL %s",
-            user,
-            password,
-            RECOVERY_CHANNEL,
-        )
-        return True
+    def remember(self, user: str, password: str) -> None:
+        """Have the credentials with which members log into one another."""
+        if self.credentials() != [(user, password)]:
+            self.rows(
+                "CHANGE REPLICATION SOURCE TO SOURCE_USER = %s, SOURCE_PASSWORD = %s FOR CHANNEL %s",
+                user,
+                password,
+                RECOVERY_CHANNEL,
+            )
 
     def start_on_boot(self, wanted: bool) -> None:
         self.rows("SET PERSIST group_replication_start_on_boot = " + ("ON" if wanted else "OFF"))
