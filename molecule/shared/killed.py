@@ -8,6 +8,7 @@ The exit status is 0 if it was killed, 1 if it ended before.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,18 +16,28 @@ import sys
 import time
 
 
+def family(process: int) -> list[int]:
+    """A process and all that come from it. Ansible's workers have sessions of their own."""
+    table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in table.splitlines()]
+    found = [process]
+    for one in found:
+        found += [child for child, parent in pairs if parent == one]
+    return found
+
+
 def main() -> int:
     container, text, seconds, *playbook = sys.argv[1:]
     command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], *playbook]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         print(line, end="")
         if text in line:
             time.sleep(float(seconds))
-            os.killpg(process.pid, signal.SIGKILL)
+            for one in family(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
             # What a task leaves running on a host: the module, and the migrations that it started.
             subprocess.run(["docker", "exec", container, "pkill", "-KILL", "python3"], check=False)
             process.wait()
