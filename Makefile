@@ -220,5 +220,7 @@ endef
 	ansible-playbook $(BECOME) tests/bench.yml --tags packages
 	@touch $@
 
-$(BASE_IMAGE): tests/bench.yml $(wildcard roles/mysql_base_image/files/debian/*) .venv/run
+# After a restart of the machine the same playbook starts the engine again.
+.PHONY: no-engine
+$(BASE_IMAGE): tests/bench.yml $(wildcard roles/mysql_base_image/files/debian/*) .venv/run $(shell pgrep -x dockerd >/dev/null || echo no-engine)
 	ansible-playbook $(BECOME) tests/bench.yml -e base_image_archive=$(CURDIR)/$@
