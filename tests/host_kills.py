@@ -33,7 +33,7 @@ DEPLOY = ROOT / "playbooks/deploy.yml"
 ARCHIVE = ("-e", "mysql_base_image_source=archive", "-e", f"mysql_base_image_archive={BASE_IMAGE}")
 # What the deploy makes for itself and removes again; what Ansible unpacks of a module is Ansible's.
 TEMPORARY = (
-    "find /tmp /var/tmp -maxdepth 1 \\( -name '*mlflow*' -o -name '*mysql-base-image*' \\) "
+    "find /tmp /var/tmp /var/cache -maxdepth 1 \\( -name '*mlflow*' -o -name '*mysql-base-image*' \\) "
     "! -name 'ansible_*_payload_*'"
 )
 CLIENT = """
