@@ -77,7 +77,12 @@ remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_
 	@$(PLAY) playbooks/remove.yml
 
 .PHONY: test
-test: lint units integration schema kill backups molecule ## Run every check
+test: lint units integration samples molecule ## Run every check
+
+# Samples of the exhaustive harnesses, two side by side.
+.PHONY: samples
+samples: .venv/dev .cache/test-packages $(BASE_IMAGE)
+	$(MAKE) -j 2 --output-sync=target schema kill backups
 
 # The committed catalogue is what MLflow's migrations do, and a sample of the interruptions.
 .PHONY: schema
@@ -98,11 +103,14 @@ lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, san
 
 .PHONY: units
 units: .venv/dev .cache/test-packages ## Unit tests
-	cd $(LINK) && $(PYTEST) tests/unit
+	cd $(LINK) && $(PYTEST) -n 2 tests/unit
 
+# Two files side by side, each worker with a server of its own. A group's servers take one that is starved for five
+# seconds for lost.
 .PHONY: integration
 integration: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Modules and image against the real MySQL
-	cd $(LINK) && $(PYTEST) tests/integration
+	cd $(LINK) && $(PYTEST) -n 2 --dist loadfile --ignore tests/integration/test_group.py tests/integration
+	cd $(LINK) && $(PYTEST) tests/integration/test_group.py
 
 .PHONY: molecule
 molecule: .venv/dev $(BASE_IMAGE) ## Molecule scenarios, two side by side, or only SCENARIO
