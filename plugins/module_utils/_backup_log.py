@@ -81,7 +81,11 @@ def source_of(data: str) -> Source:
     try:
         with open(os.path.join(data, "auto.cnf"), encoding="utf-8", errors="replace") as stream:
             found = re.search(r"(?m)^server-uuid\s*=\s*([0-9a-f-]{36})\s*$", stream.read())
-        indexes = [name for name in os.listdir(data) if name.endswith(".index") and "relay" not in name]
+        there = [name for name in os.listdir(data) if "relay" not in name]
+        # A server that was killed between the two steps in which it replaces its index has only the new one.
+        indexes = [name for name in there if name.endswith(".index")] or [
+            name for name in there if name.endswith(".index_crash_safe")
+        ]
         names: list[str] = []
         for index in indexes:
             with open(os.path.join(data, index), encoding="utf-8", errors="replace") as stream:

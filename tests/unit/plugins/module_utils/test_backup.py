@@ -919,6 +919,17 @@ def test_a_data_directory_that_disappears(settings: Settings, lost: str) -> None
         Copier(settings).copy()
 
 
+def test_a_server_killed_while_it_replaces_its_index(settings: Settings) -> None:
+    """MySQL writes the new index beside the old one, deletes this and gives that its name."""
+    server, copier = Server(settings), Copier(settings)
+    server.commit()
+    copier.copy()
+    server.commit()
+    (server.data / "binlog.index").rename(server.data / "binlog.index_crash_safe")
+    Copier(settings).copy()
+    assert len(copied(settings)["binlog.000001"]) == len(server.log.data)
+
+
 def test_data_that_is_no_store(settings: Settings) -> None:
     Path(settings.data, "auto.cnf").write_bytes(b"\xff nothing")
     with pytest.raises(NoStore, match="has no binary log"):
