@@ -12,7 +12,9 @@ DIFF ?=
 ARGS ?=
 SCENARIO ?=
 REPORT ?=
+WHOLE ?=
 
+export WHOLE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
@@ -77,7 +79,9 @@ remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_
 	@$(PLAY) playbooks/remove.yml
 
 .PHONY: test
-test: lint units integration samples molecule ## Run every check
+test: ## Run every check, of what takes long a sample
+	$(MAKE) -j 2 --output-sync=target lint units hosts
+	$(MAKE) integration samples scenarios
 
 # Samples of the exhaustive harnesses, two side by side.
 .PHONY: samples
@@ -88,7 +92,7 @@ samples: .venv/dev .cache/test-packages $(BASE_IMAGE)
 .PHONY: schema
 schema: .venv/dev $(BASE_IMAGE) ## The catalogue against MLflow, and a sample of the interruptions
 	python tools/build_catalogue.py --check
-	python tests/interruptions.py --sample 1
+	python tests/interruptions.py --sample 1 --draw 16
 
 .PHONY: lint
 lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, sanity
@@ -108,13 +112,23 @@ units: .venv/dev .cache/test-packages ## Unit tests
 # Two files side by side, each worker with a server of its own. A group's servers take one that is starved for five
 # seconds for lost.
 .PHONY: integration
-integration: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Modules and image against the real MySQL
-	cd $(LINK) && $(PYTEST) -n 2 --dist loadfile --ignore tests/integration/test_group.py tests/integration
+integration: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Modules and image against the real MySQL (WHOLE=1: with every change by hand)
+	cd $(LINK) && $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/integration/test_group.py tests/integration
 	cd $(LINK) && $(PYTEST) tests/integration/test_group.py
 
+# The images of the scenarios' hosts.
+.PHONY: hosts
+hosts: .venv/dev .cache/test-packages $(BASE_IMAGE)
+	for image in debian12 debian13; do molecule/shared/image/build.sh $$image-ready; done
+
 .PHONY: molecule
-molecule: .venv/dev $(BASE_IMAGE) ## Molecule scenarios, two side by side, or only SCENARIO
+molecule: hosts ## Molecule scenarios, two side by side, or only SCENARIO (WHOLE=1: with all that they leave out in make test)
 	tools/molecule.sh $(SCENARIO)
+
+# A sample of molecule.
+.PHONY: scenarios
+scenarios: hosts
+	tools/molecule.sh --sample
 
 .PHONY: test-interruptions
 test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after every statement, repair, upgrade
@@ -143,11 +157,11 @@ test-backups: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Kill the store and
 	$(SUDO) .venv/bin/python tests/backup_kills.py $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: test-rotations
-test-rotations: .venv/dev $(BASE_IMAGE) ## Rotate every password 20 times in a row under eight logging clients
+test-rotations: hosts ## Rotate every password 20 times in a row under eight logging clients
 	ROTATIONS=20 tools/molecule.sh rotation
 
 .PHONY: test-group
-test-group: .venv/dev $(BASE_IMAGE) ## All that can happen to a group: upgrades that fail, members lost, full disks, restores, rotations
+test-group: hosts ## All that can happen to a group: upgrades that fail, members lost, full disks, restores, rotations
 	GROUP=whole tools/molecule.sh group
 
 .PHONY: catalogue
@@ -180,8 +194,7 @@ bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore
 	$(SUDO) .venv/bin/python bench/bench_backup.py $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: bench-failover
-bench-failover: .venv/dev $(BASE_IMAGE) ## How long a group takes no writes when its primary is killed, and what is lost (KILLS=n)
-	for image in debian12 debian13; do molecule/shared/image/build.sh $$image; done
+bench-failover: hosts ## How long a group takes no writes when its primary is killed, and what is lost (KILLS=n)
 	env -u ANSIBLE_CONFIG molecule converge -s group
 	python bench/bench_failover.py $(if $(KILLS),--kills $(KILLS))
 	env -u ANSIBLE_CONFIG molecule destroy -s group

@@ -192,7 +192,7 @@ class Harness:
         return seen
 
     def run(
-        self, only: list[str], share: tuple[int, int], sample: int | None
+        self, only: list[str], share: tuple[int, int], sample: int | None, seed: int
     ) -> tuple[Counter[str], list[str]]:
         """Try the points of this share of the revisions."""
         import fill_tables
@@ -202,12 +202,13 @@ class Harness:
         template = self.database + "_template"
         self.sql(f"CREATE DATABASE {template} COLLATE utf8mb4_0900_bin")
         before: str | None = None
-        chosen = random.Random(1)
+        wanted = [entry.revision for entry in self.catalogue.revisions if entry.revision in only or not only]
+        shared = set(wanted[share[0] :: share[1]])
         for number, entry in enumerate(self.catalogue.revisions):
             revision = entry.revision
             if number:
                 fill_tables.fill(self.connection, template)
-            mine = number % share[1] == share[0] and (not only or revision in only)
+            mine = revision in shared
             dump = self.dump(template) if mine else b""
             statements = self.advance(template, revision)
             if mine:
@@ -218,6 +219,7 @@ class Harness:
                 expected = self.contents(self.database)
                 points = list(range(1, statements + 1))
                 if sample is not None:
+                    chosen = random.Random(f"{seed} {revision}")
                     points = sorted(chosen.sample(points, min(sample, len(points))))
                 seen: Counter[str] = Counter()
                 for stop in points:
@@ -248,7 +250,7 @@ def work(options: argparse.Namespace) -> int:
     bad: list[str] = []
     for app in ("tracking", "auth"):
         harness = Harness(app, options.socket, options.container, Path(options.virtualenv))
-        more, worse = harness.run(options.revision, (index, of), options.sample)
+        more, worse = harness.run(options.revision, (index, of), options.sample, options.seed)
         counts.update(more)
         bad += worse
     for line in bad:
@@ -257,9 +259,22 @@ def work(options: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
+def draw(number: int, seed: int) -> list[str]:
+    """That many revisions of both apps, and how to have the same ones again."""
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue
+
+    print(f"revisions drawn with --draw {number} --seed {seed}", flush=True)
+    every = [entry.revision for app in ("tracking", "auth") for entry in _catalogue.load(app).revisions]
+    return random.Random(seed).sample(every, min(number, len(every)))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=int, help="at most this many points of each revision")
+    parser.add_argument("--draw", type=int, help="only this many revisions, drawn anew each time")
+    parser.add_argument(
+        "--seed", type=int, help="draw the revisions and points that this number gives, as it was printed"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--revision", action="append", default=[], help="only these revisions")
     for name in ("--share", "--socket", "--container", "--virtualenv"):
@@ -269,6 +284,10 @@ def main() -> int:
         return work(options)
     import build_catalogue
 
+    if options.seed is None:
+        options.seed = random.randrange(1_000_000) if options.draw else 1
+    if options.draw:
+        options.revision = draw(options.draw, options.seed)
     mlflow = package()
     directory = Path(tempfile.mkdtemp(prefix="interruptions-"))
     virtualenv = environment(directory / "venv", mlflow)
@@ -282,7 +301,7 @@ def main() -> int:
             "--virtualenv",
             str(virtualenv),
         ]
-        command += ["--container", os.environ["CATALOGUE_CONTAINER"]]
+        command += ["--container", os.environ["CATALOGUE_CONTAINER"], "--seed", str(options.seed)]
         command += [f"--revision={revision}" for revision in options.revision]
         if options.sample:
             command += ["--sample", str(options.sample)]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Run Molecule scenarios, two side by side (the scenarios have hosts and networks of their own), or those that are named.
+# With --sample, which continuous integration has time for, only one of the long ones, drawn anew each time.
 # Each writes to a log of its own, which is printed whole when it fails; what failed in it is said once more at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,17 +25,24 @@ run() {
 }
 export -f run
 
+# `group` runs when it is named: its servers take one that is starved for five seconds, as beside another scenario on two
+# cores, for lost.
+left_out=(group)
+if [[ ${1:-} == --sample ]]; then
+  shift
+  long=(alternative backup hardening remote rotation)
+  drawn=$(shuf -n 1 -e "${long[@]}")
+  for name in "${long[@]}"; do [[ $name == "$drawn" ]] || left_out+=("$name"); done
+  echo "Of the long scenarios only $drawn is run: \`make molecule\` runs all of them."
+fi
 scenarios=("$@")
 if ((${#scenarios[@]} == 0)); then
-  # `group` runs when it is named: its servers take one that is starved for five seconds, as beside another scenario on two
-  # cores, for lost.
-  for file in molecule/*/molecule.yml; do
+  # The longest first, roughly, so that none of those is left over at the end.
+  while read -r _ file; do
     name=$(basename "$(dirname "$file")")
-    [[ $name == group ]] || scenarios+=("$name")
-  done
+    [[ " ${left_out[*]} " == *" $name "* ]] || scenarios+=("$name")
+  done < <(for file in molecule/*/molecule.yml; do echo "$(cat "${file%/*}"/*.yml | wc -c) $file"; done | sort -rn)
 fi
-# The images of the hosts are made once, before two scenarios want them at the same time.
-for image in debian12 debian13; do molecule/shared/image/build.sh "$image"; done
 rm -f .cache/molecule-logs/*.failed
 status=0
 printf '%s\n' "${scenarios[@]}" | xargs -P 2 -I {} bash -c 'run {}' || status=$?

@@ -23,6 +23,7 @@ from sqlalchemy.engine import URL
 PASSWORD, STOP, PORT, CA = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 CLIENTS = 8
 EVERY = 1.0  # seconds
+PAUSE = 0.1  # seconds between two calls, which leaves the processor to the rotations
 ENGINES = threading.Lock()
 
 
@@ -65,7 +66,7 @@ class Client(threading.Thread):
             except Exception:
                 self.errors.append(traceback.format_exc())
                 return
-            time.sleep(0.02)
+            time.sleep(PAUSE)
 
 
 def main() -> int:

@@ -6,12 +6,13 @@ usage: writers.py write PASSWORD_FILE [HOST:]PORT SSL_CA DIRECTORY          log 
        writers.py replica PASSWORD_FILE [HOST:]PORT SSL_CA DIRECTORY PORT   log, and search for it at the other port
 
 A call that fails is made again on a new connection; what it was to log may be there or not. UNTIL is in seconds
-since 1970.
+since 1970. Each client waits WRITERS_PAUSE seconds between two calls (default: 0).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -32,6 +33,7 @@ WHAT, PASSWORD, PLACE, CA, DIRECTORY = (
 UNTIL = float(sys.argv[6]) if len(sys.argv) > 6 else float("inf")
 CLIENTS = 8
 METRICS_OF_A_RUN = 20
+PAUSE = float(os.environ.get("WRITERS_PAUSE", "0"))
 
 
 def uri(number: int, port: str = PLACE[2]) -> str:
@@ -74,6 +76,7 @@ class Writer(threading.Thread):
             for step in range(METRICS_OF_A_RUN):
                 current.log_metric(run_id, Metric("loss", float(step), int(time.time() * 1000), step))
                 self.acknowledged("metric", run_id, step)
+                time.sleep(PAUSE)
             current.update_run_info(run_id, RunStatus.FINISHED, int(time.time() * 1000), None)
 
     def acknowledged(self, *what: object) -> None:
