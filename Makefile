@@ -241,7 +241,8 @@ endef
 	ansible-playbook $(BECOME) tests/bench.yml --tags packages
 	@touch $@
 
-# After a restart of the machine the same playbook starts the engine again.
+# After a restart of the machine the same playbook starts the engine again. Packages are installed by one at a time.
 .PHONY: no-engine
-$(BASE_IMAGE): tests/bench.yml $(wildcard roles/mysql_base_image/files/debian/*) .venv/run $(shell pgrep -x dockerd >/dev/null || echo no-engine)
+$(BASE_IMAGE): tests/bench.yml $(wildcard roles/mysql_base_image/files/debian/*) .venv/run $(shell pgrep -x dockerd >/dev/null || echo no-engine) \
+  | .venv/dev .cache/test-packages
 	ansible-playbook $(BECOME) tests/bench.yml -e base_image_archive=$(CURDIR)/$@
