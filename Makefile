@@ -24,7 +24,10 @@ export PYTHONDONTWRITEBYTECODE := 1
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # Only where sudo wants a password is one asked for.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
-PLAY = ansible-playbook -i $(INVENTORY) $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
+# The commands that a run ends with are as they are typed here.
+CALLED = MLFLOW_OPS_MAKE='make$(if $(filter-out $(realpath $(PWD)),$(CURDIR)), -C $(CURDIR))' \
+  MLFLOW_OPS_DEFAULT_INVENTORY='$(CURDIR)/inventories/local/hosts.yml' MLFLOW_OPS_ASKS=$(BECOME)
+PLAY = $(CALLED) ansible-playbook -i '$(subst ','\'',$(INVENTORY))' $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
 LINK := .cache/collections/ansible_collections/mlflow_ops/backend_store
 BASE_IMAGE := .cache/mysql-base-image.tar
 PYTEST = PYTHONPATH=$(CURDIR)/.cache/collections python -m pytest -q -p no:cacheprovider --rootdir .

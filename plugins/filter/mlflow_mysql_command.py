@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that makes the command which runs a playbook on the store of this run."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Sequence
+
+from ansible import context
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._commands import (
+    Run,
+    command,
+    from_options,
+)
+
+DOCUMENTATION = r"""
+name: mlflow_mysql_command
+author:
+  - The mlflow_ops.backend_store authors
+version_added: 0.1.0
+short_description: Make the command that runs a playbook on the store of this run
+description:
+  - Makes a line for a shell that names the inventory, the limit and those variables that this run was started with. It
+    calls C(make) where C(make) started the run, and C(ansible-playbook) otherwise.
+  - Of what was given with C(-e), files are repeated, and variables that say which store is meant. Others may be
+    secrets and are not.
+positional: _input
+options:
+  _input:
+    description:
+      - Name of a playbook of this collection, such as V(upgrade_schema).
+    type: str
+    required: true
+  host:
+    description:
+      - The one host that is meant, where the inventory has more of them. Without it the limit of this run is repeated.
+    type: str
+  extra:
+    description:
+      - Further words of the command.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - plugin: mlflow_ops.backend_store.mlflow_mysql_next_steps
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Say what to do
+  ansible.builtin.debug:
+    msg: "Run {{ 'upgrade_schema' | mlflow_ops.backend_store.mlflow_mysql_command(host=inventory_hostname) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The command, such as V(INVENTORY=inventories/mine/hosts.yml make upgrade).
+  type: str
+"""
+
+
+def this_run() -> Run:
+    """How the run that this filter is called in was started."""
+    return from_options(context.CLIARGS, os.environ, os.getcwd())
+
+
+def mlflow_mysql_command(playbook: str, host: str | None = None, extra: Sequence[str] = ()) -> str:
+    """The command for a shell. Raises AnsibleFilterError."""
+    if not isinstance(playbook, str) or not playbook:
+        raise AnsibleFilterError("mlflow_mysql_command: the input is not the name of a playbook")
+    return command(this_run(), str(playbook), host, [str(word) for word in extra])
+
+
+class FilterModule:
+    """The filter."""
+
+    def filters(self) -> dict[str, Callable[..., str]]:
+        return {"mlflow_mysql_command": mlflow_mysql_command}

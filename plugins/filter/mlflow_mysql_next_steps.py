@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that says whether MLflow can use a store, and what to do next."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping, Sequence
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_mysql_command import this_run
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._commands import headline, next_steps
+
+DOCUMENTATION = r"""
+name: mlflow_mysql_next_steps
+author:
+  - The mlflow_ops.backend_store authors
+version_added: 0.1.0
+short_description: Say whether MLflow can use a store, and what to do next
+description:
+  - Makes the first sentence of the deploy's summary, and its list of commands, for what state the schemas are in. The
+    commands are those of P(mlflow_ops.backend_store.mlflow_mysql_command#filter).
+positional: _input
+options:
+  _input:
+    description:
+      - The schemas of the store, one dictionary each. RV(_value) depends on C(state), one of those that
+        M(mlflow_ops.backend_store.mlflow_schema_info) returns, or V(not compared), or V(predicted); C(database);
+        C(wanted), the version of MLflow that is to use it; and C(versions), a list of those that wrote it.
+    type: list
+    elements: dict
+    required: true
+  name:
+    description:
+      - The store's host, for the first sentence.
+    type: str
+    required: true
+  host:
+    description:
+      - The host that the commands are limited to. Without it the limit of this run is repeated.
+    type: str
+  predicted:
+    description:
+      - Whether the run only predicts.
+    type: bool
+    default: false
+  container:
+    description:
+      - Name of the store's container.
+    type: str
+    default: mlflow_mysql_db
+  docker_host:
+    description:
+      - Address of its engine, where it is not the host's own.
+    type: str
+  backup_program:
+    description:
+      - Path of the program that makes the backups.
+    type: str
+    default: ''
+"""
+
+EXAMPLES = r"""
+- name: Say what to do next
+  ansible.builtin.debug:
+    msg: "{{ [summary.headline] + summary.steps }}"
+  vars:
+    summary: "{{ [{'state': 'behind', 'database': 'mlflow', 'wanted': '3.17.2'}]
+      | mlflow_ops.backend_store.mlflow_mysql_next_steps(name=inventory_hostname) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: C(headline) is a sentence, C(steps) a list of lines, each of which names a purpose and a command.
+  type: dict
+"""
+
+
+def mlflow_mysql_next_steps(
+    schemas: Sequence[Mapping[str, Any]],
+    name: str,
+    host: str | None = None,
+    predicted: bool = False,
+    container: str = "mlflow_mysql_db",
+    docker_host: str | None = None,
+    backup_program: str = "",
+) -> dict[str, Any]:
+    """The sentence and the commands. Raises AnsibleFilterError."""
+    if isinstance(schemas, (str, Mapping)) or not all(
+        isinstance(one, Mapping) and {"state", "database", "wanted"} <= set(one) for one in schemas
+    ):
+        raise AnsibleFilterError(
+            "mlflow_mysql_next_steps: the input is not a list of schemas with state, database and wanted"
+        )
+    return {
+        "headline": headline(name, schemas, predicted),
+        "steps": next_steps(
+            this_run(),
+            schemas,
+            host=host,
+            predicted=predicted,
+            container=container,
+            docker_host=docker_host,
+            backup_program=backup_program,
+        ),
+    }
+
+
+class FilterModule:
+    """The filter."""
+
+    def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
+        return {"mlflow_mysql_next_steps": mlflow_mysql_next_steps}
