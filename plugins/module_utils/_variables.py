@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Variables of users: which of them this collection does not know, and which have a value of another type.
+
+What is known is what the roles' ``meta/argument_specs.yml`` specify and what playbooks take besides. Private to this
+collection, and for the controller only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import json
+import math
+import re
+from typing import Any, Iterable, Mapping
+
+# Each role's variables begin with one of these; a longer one (`mlflow_mysql_backup_`) begins with one of them too.
+PREFIXES = ("mlflow_mysql_", "mlflow_schema_", "docker_engine_", "mysql_base_image_")
+# What playbooks take that no role specifies.
+OF_PLAYBOOKS = ("mlflow_mysql_serial",)
+# What playbooks take without a prefix: a name that is nearly one of these is an error on the command line only.
+SHORT = ("to", "before", "member")
+# Another beginning that is nearly a prefix (`mlflow_msql_port`): so alike are names of which one character is missing.
+# `mlflow_server_workers` of another role and `mlflow_mysql_server_workers` are less so.
+ALIKE = 0.92
+SHORT_ALIKE = 0.75
+# Their values are never shown.
+SECRET = re.compile(r"_(password|passphrase|identity|config|environment|target)$")
+# On the command line the role takes them as a text with commas.
+TEXT_LISTS = ("mlflow_schema_extra_indexes",)
+# What the filter `bool` knows.
+BOOLEANS = ("true", "false", "yes", "no", "on", "off", "1", "0")
+WANTED = {
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a dictionary",
+    "str": "a string",
+    "path": "a path",
+}
+SHOWN = 60  # characters of a value
+
+
+def options_of(specifications: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return each variable with its option, from the contents of ``meta/argument_specs.yml`` of all roles."""
+    return {
+        name: option
+        for specification in specifications
+        for entry in specification["argument_specs"].values()
+        for name, option in (entry.get("options") or {}).items()
+    }
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """Return the known name that is most like ``name``, ``None`` if none is ``alike`` (0 to 1) enough."""
+    found = difflib.get_close_matches(_plain(name), list(known), 1, alike)
+    return found[0] if found else None
+
+
+def unknown_variables(
+    names: Iterable[str], known: Iterable[str], given: Iterable[str] = (), ignored: Iterable[str] = ()
+) -> list[str]:
+    """Return a message for each of ``names`` that is meant for this collection and is none of ``known``.
+
+    ``given`` are the names from the command line. ``ignored`` are patterns, as of a shell, of names that the user has
+    for other purposes.
+    """
+    known = {*known, *OF_PLAYBOOKS}
+    patterns = list(ignored)
+    given = set(given)
+    problems = []
+    for name in sorted({*names, *given}):
+        if name in known or name in SHORT or name.startswith(("_", "ansible_")):
+            continue
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            continue
+        plain = _plain(name)
+        if plain.startswith(PREFIXES):
+            meant = nearest(name, known)
+        elif any(prefix in plain for prefix in PREFIXES):
+            continue  # vault_mlflow_mysql_user_password
+        else:
+            meant = nearest(name, known, ALIKE)
+            if meant is None and name in given:
+                meant = nearest(name, SHORT, SHORT_ALIKE)
+            if meant is None:
+                continue
+        problems.append(
+            f"{name} is no variable of this collection"
+            + (f": did you mean {meant}?" if meant else ".")
+            + f" If it is one of your own, say so in mlflow_mysql_ignored_variables: [{name}]."
+        )
+    return problems
+
+
+def _shown(name: str, value: Any) -> str:
+    """Return what to call a value in a message: never a secret, nor what a list or dictionary may hold of them."""
+    if value is None:
+        return "null"
+    if isinstance(value, Mapping):
+        return "a dictionary"
+    if isinstance(value, (list, tuple, set)):
+        return "a list"
+    if SECRET.search(name):
+        return "a string" if isinstance(value, (str, bytes)) else "a number or a boolean"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = text if len(text) <= SHOWN else text[:SHOWN] + "..."
+    return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text
+
+
+def _is_integer(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return False
+    return isinstance(value, int) or re.fullmatch(r"-?[0-9]+", value) is not None
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _is_boolean(value: Any) -> bool:
+    return isinstance(value, (bool, str, int)) and str(value).lower() in BOOLEANS
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (str, int, float))
+
+
+def _is_list(name: str, value: Any) -> bool:
+    if isinstance(value, str):
+        return name in TEXT_LISTS
+    return isinstance(value, (list, tuple)) and all(_is_scalar(one) for one in value)
+
+
+def _is_of_type(name: str, value: Any, kind: str) -> bool:
+    return {
+        "int": _is_integer,
+        "float": _is_number,
+        "bool": _is_boolean,
+        "dict": lambda value: isinstance(value, Mapping),
+        "list": lambda value: _is_list(name, value),
+    }.get(kind, _is_scalar)(value)
+
+
+def _example(name: str, value: Any, kind: str) -> str:
+    """Return how to give a list or a dictionary, where a text was given instead."""
+    if kind == "list" and isinstance(value, (list, tuple)):
+        return ' of strings (an item with a colon wants quotes: "a: b")'
+    if kind not in ("list", "dict") or not isinstance(value, str):
+        return ""
+    inner = '["..."]' if kind == "list" else '{"...": "..."}'
+    return f""", on the command line -e '{{"{name}": {inner}}}'"""
+
+
+def type_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the type of a variable's value, ``None`` if nothing is."""
+    kind = str(option.get("type", "str"))
+    default = option.get("default")
+    choices = option.get("choices")
+    if value is None:
+        if default is None:
+            return None
+        return f"{name} is null: give {_wanted(kind, choices)}, or leave it out for the default."
+    if not _is_of_type(name, value, kind):
+        return f"{name} is {_shown(name, value)}: give {_wanted(kind, choices)}{_example(name, value, kind)}."
+    if not choices:
+        return None
+    if kind == "list":
+        items = value.split(",") if isinstance(value, str) else value
+        bad = [str(one).strip() for one in items if str(one).strip() not in choices and str(one).strip()]
+        return f"{name} has {', '.join(bad)}: choose from {', '.join(choices)}." if bad else None
+    if isinstance(value, bool) or str(value) not in map(str, choices):
+        quotes = ' YAML takes a bare yes, no, on or off for a boolean: write it as "off".'
+        return f"{name} is {_shown(name, value)}: give {_wanted(kind, choices)}." + (
+            quotes if isinstance(value, bool) else ""
+        )
+    return None
+
+
+def _wanted(kind: str, choices: Any) -> str:
+    if choices and kind != "list":
+        return "one of " + ", ".join(map(str, choices))
+    return WANTED.get(kind, kind)
