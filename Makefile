@@ -6,9 +6,11 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 INVENTORY ?= inventories/local/hosts.yml
-# CHECK=1 predicts, DIFF=1 shows what changes, ARGS takes any other option of ansible-playbook.
+# CHECK=1 predicts, DIFF=1 shows what changes, V=1 shows all of Ansible's output, ARGS takes any other option of
+# ansible-playbook.
 CHECK ?=
 DIFF ?=
+V ?=
 ARGS ?=
 SCENARIO ?=
 REPORT ?=
@@ -23,11 +25,18 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # Only where sudo wants a password is one asked for.
-BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
+BECOME := $(shell [ "$$(id -u)" = 0 ] || ! command -v sudo >/dev/null || sudo -n true 2>/dev/null || echo --ask-become-pass)
+NO_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo >/dev/null || echo yes)
+OUTPUT = $(if $(filter-out 0,$(V)),default,$(or $(ANSIBLE_STDOUT_CALLBACK),mlflow_ops.backend_store.steps))
 # The commands that a run ends with are as they are typed here.
 CALLED = MLFLOW_OPS_MAKE='make$(if $(filter-out $(realpath $(PWD)),$(CURDIR)), -C $(CURDIR))' \
   MLFLOW_OPS_DEFAULT_INVENTORY='$(CURDIR)/inventories/local/hosts.yml' MLFLOW_OPS_ASKS=$(BECOME)
-PLAY = $(CALLED) ansible-playbook -i '$(subst ','\'',$(INVENTORY))' $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
+PLAY = $(if $(and $(NO_ROOT),$(filter inventories/local/hosts.yml,$(INVENTORY))),$(error $(WANTS_ROOT)))$(CALLED) \
+  ANSIBLE_STDOUT_CALLBACK=$(OUTPUT) ansible-playbook -i '$(subst ','\'',$(INVENTORY))' $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
+WANTS_ROOT = this needs root on this machine, and there is no sudo: run it as root, or install sudo
+# What the ansible-core of requirements.txt needs.
+OLDEST := 3.11
+, := ,
 LINK := .cache/collections/ansible_collections/mlflow_ops/backend_store
 BASE_IMAGE := .cache/mysql-base-image.tar
 PYTEST = PYTHONPATH=$(CURDIR)/.cache/collections python -m pytest -q -p no:cacheprovider --rootdir .
@@ -45,9 +54,10 @@ deploy-group: .venv/run ## Deploy a store on the hosts of INVENTORY together (do
 	@$(PLAY) playbooks/deploy_group.yml
 
 .PHONY: uri
+uri: override OUTPUT = mlflow_ops.backend_store.steps
 uri: .venv/run ## Print the URI of the store, with its password
-	@out=$$(ANSIBLE_CALLBACK_RESULT_FORMAT=json $(PLAY) playbooks/uri.yml) || { echo "$$out" >&2; exit 1; }; \
-	sed -n 's/^ *"msg": "\(mysql.*\)"$$/\1/p' <<<"$$out"
+	@out=$$($(PLAY) playbooks/uri.yml) || { echo "$$out" >&2; exit 1; }; \
+	sed -nE 's/^ *(note *)?(\[[^]]*\] *)?(mysql[a-z+]*:.*)$$/\3/p' <<<"$$out"
 
 .PHONY: check
 check: .venv/run ## Say what state the schema is in, and change nothing (REPORT=FILE writes a page)
@@ -217,10 +227,19 @@ generated: .venv/dev ## Make the generated files again: db-backend-store, the ta
 
 # The virtual environment. Debian keeps venv in a package of its own.
 define make_venv
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv; } >&2
+	@for python in $(PYTHON) $(wildcard .venv/bin/python); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < ($(subst .,$(,) ,$(OLDEST))))' 2>/dev/null || { \
+	    found=$$("$$python" -V 2>&1) || found="not there"; \
+	    echo "make: Python $(OLDEST) or newer is needed, and $$python is $$found." \
+	      "Name another (make PYTHON=python3.12 ...), and remove .venv if it was made with an older one." >&2; exit 1; }; \
+	done
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  [ -z '$(NO_ROOT)' ] && command -v apt-get >/dev/null || { \
+	    echo 'make: $(PYTHON) cannot make virtual environments: install python3-venv, as root.' >&2; exit 1; }; \
+	  $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv; } >&2
 	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
-	@echo 'Installing $(1) into .venv' >&2
-	@.venv/bin/pip install --quiet --disable-pip-version-check -r $(1) >&2
+	@echo 'Installing $(1) into .venv, which may take minutes' >&2
+	@tools/alive.sh 'pip installs $(1)' .venv/bin/pip install --quiet --disable-pip-version-check -r $(1) >&2
 endef
 
 .venv/run: requirements.txt
