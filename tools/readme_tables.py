@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the tables of variables into README.md, and those of the audit's controls into docs/audit.md.
+"""Write the tables of variables into README.md, those of the audit's controls and of settings into docs/.
 
 usage: readme_tables.py [--check]
 
@@ -19,6 +19,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "plugins/module_utils"))
 _audit: Any = importlib.import_module("_audit")
+_settings: Any = importlib.import_module("_settings")
 
 MARK = re.compile(r"(<!-- (?:variables of|table of) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -70,14 +71,26 @@ def not_applicable() -> str:
     return "\n".join(rows) + "\n"
 
 
+def settings() -> str:
+    """Return the table of the server's settings that roles rely on."""
+    needed = {"": "all", "backups": "backups, groups", "group": "groups", "tls": "TLS of the role"}
+    rows = ["| setting | needed by | why | what to do |", "|---|---|---|---|"]
+    rows += [
+        f"| {', '.join(f'`{name}`' for name in r.names)} | {needed[r.where]} | {r.why} | {r.remedy} |"
+        for r in (*_settings.RULES, _settings.FILTERS)
+    ]
+    return "\n".join(rows) + "\n"
+
+
 def content(name: str) -> str:
-    """Return the table of a role's variables, or one of the audit's."""
-    return {"controls": controls, "not_applicable": not_applicable}.get(name, lambda: table(name))()
+    """Return the table of a role's variables, or one of documents in docs/."""
+    made = {"controls": controls, "not_applicable": not_applicable, "settings": settings}
+    return made.get(name, lambda: table(name))()
 
 
 def main() -> int:
     differ = False
-    for path in ("README.md", "docs/audit.md"):
+    for path in ("README.md", "docs/audit.md", "docs/settings.md"):
         file = ROOT / path
         old = file.read_text(encoding="utf-8")
         new = MARK.sub(lambda found: found.group(1) + content(found.group(2)) + found.group(3), old)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings that take away what a role promises. What mysqld makes of a spelling is in tests/integration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _backup_server as servers
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _settings as settings
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"disable_log_bin": True}, "backups copy the binary log"),
+        ({"skip-log-bin": ""}, "set mlflow_mysql_backup_state to absent"),
+        ({"maximum_max_allowed_packet": "1M"}, "16 MB"),
+        ({"replicate_do_db": "mlflow"}, None),
+        ({"binlog_ignore_db": "scratch"}, "which must have all changes"),
+        ({"plugin_load_add": "validate.so"}, "mysql_clone.so before your own"),
+        ({"plugin-load-add": "mysql_clone.so;mine.so"}, None),
+        ({"plugin_load": "audit=audit.so"}, "mysql_clone.so"),
+        ({"skip_clone": ""}, "full backups are made with it"),
+        ({"relay_log": "other"}, "`relay`"),
+        ({"relay_log": "/var/lib/mysql/relay-bin"}, None),
+        ({"server_id": 4294967295}, "skips what has its own"),
+        ({"server-id": 7}, None),
+        ({"validate_config": True}, "something else than run"),
+        ({"initialize-insecure": "ON"}, "something else than run"),
+        ({"log_error": "/var/lib/mysql/error.log"}, "docker logs"),
+        ({"init_connect": "SET SESSION sql_mode=''"}, "sessions of MLflow"),
+        ({"init_connect": "SET NAMES utf8mb4"}, None),
+        ({"disabled_storage_engines": "MyISAM,FEDERATED"}, None),
+        ({"disabled_storage_engines": "InnoDB"}, "are of InnoDB"),
+        ({"innodb_redo_log_encrypt": True}, "no keyring"),
+        ({"innodb_undo_directory": "/var/tmp"}, "a restore exchanges"),
+        ({"innodb_undo_directory": "/var/lib/mysql/"}, None),
+        ({"tls_version": "TLSv1.1"}, "mlflow_mysql_tls"),
+        ({"ssl_cert": "/etc/x.pem"}, "mlflow_mysql_tls: generated"),
+        ({"require-secure-transport": False}, "mlflow_mysql_tls"),
+        ({"max_user_connections": 60}, "can take 492 connections"),
+        ({"max_user_connections": 0}, None),
+        ({"innodb_force_recovery": 4}, "restore a backup"),
+        ({"wait_timeout": 60, "max_connections": 900, "innodb-print-all-deadlocks": True}, None),
+        ({"secure_file_priv": "", "local_infile": 1, "binlog_transaction_compression": True}, None),
+    ],
+)
+def test_what_a_role_promises_is_kept(given: dict[str, Any], said: str | None) -> None:
+    problems = settings.setting_problems(given, connections=492)
+    assert [(said or "").lower() in problem.lower() for problem in problems] == [True] * (said is not None)
+    # One line, that names the setting as it was written, and ends with what to do.
+    assert all(problem.count("\n") == 0 and next(iter(given)) in problem for problem in problems)
+
+
+def test_without_backups_the_binary_log_may_be_off() -> None:
+    given = {
+        "disable_log_bin": True,
+        "sync_binlog": 0,
+        "innodb_flush_log_at_trx_commit": 2,
+        "gtid_mode": "OFF",
+    }
+    assert len(settings.setting_problems(given)) == len(given)
+    assert settings.setting_problems(given, backups=False) == []
+    # The members of a group replicate what backups would copy, whether there are backups or not.
+    problems = settings.setting_problems(given, backups=False, group=True)
+    assert len(problems) == len(given) and "backup_state" not in "".join(problems)
+
+
+@pytest.mark.parametrize(
+    "given, refused",
+    [
+        ({"report_host": "db1"}, True),
+        ({"server_id": 7}, True),
+        ({"loose_group_replication_group_seeds": "a:1"}, True),
+        ({"loose-group-replication-single-primary-mode": "OFF"}, True),
+        ({"skip_group_replication_single_primary_mode": ""}, True),
+        ({"loose_group_replication_consistency": "AFTER"}, True),
+        ({"loose_group_replication_member_expel_timeout": 5}, False),
+        ({"replicate_wild_ignore_table": "x.%"}, True),
+        ({"performance_schema": False}, True),
+    ],
+)
+def test_members_of_a_group_know_one_another(given: dict[str, Any], refused: bool) -> None:
+    assert bool(settings.setting_problems(given, group=True)) is refused
+    assert settings.setting_problems(given) == []
+
+
+def test_without_tls_of_the_roles_it_is_the_users() -> None:
+    own = {"ssl_ca": "/etc/mysql/conf.d/ca.pem", "ssl_cert": "/etc/x.pem", "tls_version": ""}
+    assert len(settings.setting_problems(own)) == len(own)
+    assert settings.setting_problems(own, tls=False) == []
+    assert len(settings.setting_problems({"require_secure_transport": True}, tls=False)) == 1
+
+
+def test_the_server_that_restores_has_the_number_that_is_refused() -> None:
+    assert settings.SCRATCH_SERVER_ID == str(servers.SERVER_ID)
