@@ -123,3 +123,14 @@ def test_the_digest_of_the_container_holds_all_that_it_is_made_of() -> None:
     }
     assert len(used) > 8
     assert used <= set(re.findall(r"\b(?:__)?mlflow_mysql_\w+", values["__mlflow_mysql_made"])), used
+
+
+@pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
+def test_every_play_reaches_the_engine_that_is_wanted(playbook: str) -> None:
+    """What asks Docker asks the engine of docker_engine_host, in whichever play it runs."""
+    (expected,) = {play["environment"] for play in load("playbooks/deploy.yml")}
+    assert "docker_engine_host" in expected
+    plays = [play for play in load(f"playbooks/{playbook}") if "hosts" in play]
+    assert plays
+    for play in plays:
+        assert play.get("environment") == expected, play["name"]
