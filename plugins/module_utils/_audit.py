@@ -1152,8 +1152,8 @@ NOT_APPLICABLE: tuple[tuple[str, str, str], ...] = (
     (
         "CIS MySQL 3.5, 9, 10",
         "replication",
-        "A store on one host has no replica. The members of a group speak TLS to each other, as an account of their own "
-        "(docs/group.md).",
+        "A store on one host has no replica. The members of a group speak TLS to each other, as an account of their "
+        "own (docs/group.md).",
     ),
     (
         "CIS MySQL 3.8",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -134,3 +135,56 @@ def test_every_play_reaches_the_engine_that_is_wanted(playbook: str) -> None:
     assert plays
     for play in plays:
         assert play.get("environment") == expected, play["name"]
+        # And before anything else the Python is chosen with which modules run.
+        assert play["tasks"][0]["ansible.builtin.import_tasks"] == "tasks/interpreter.yml", play["name"]
+        assert play["tasks"][0]["tags"] == "always"
+
+
+def test_a_python_that_does_not_run_is_not_taken(tmp_path: Path) -> None:
+    """What pyenv puts first in the path is not taken; what a user names is, whichever way."""
+    for name in ("python3.14", "python3.13", "python3.12", "python3.11"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'pyenv: command not found' >&2\nexit 127\n")
+        (tmp_path / name).chmod(0o755)
+    named = tmp_path / "named"
+    named.symlink_to(sys.executable)
+    (tmp_path / "empty.cfg").touch()
+    (tmp_path / "play.yml").write_text(
+        yaml.safe_dump(
+            [
+                {
+                    "hosts": "all",
+                    "gather_facts": False,
+                    "tasks": [
+                        {"ansible.builtin.import_tasks": str(ROOT / "playbooks/tasks/interpreter.yml")},
+                        {"ansible.builtin.ping": {}},
+                        {
+                            "ansible.builtin.debug": {
+                                "msg": "{{ inventory_hostname }} has {{ ansible_python_interpreter | d('its own') }}"
+                            }
+                        },
+                    ],
+                }
+            ]
+        )
+    )
+
+    def play(**environment: str) -> str:
+        done = subprocess.run(
+            ["ansible-playbook", "-c", "local", "-i", "a,", "-i", tmp_path / "hosts", tmp_path / "play.yml"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+                "ANSIBLE_CONFIG": str(tmp_path / "empty.cfg"),
+                "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                **environment,
+            },
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    (tmp_path / "hosts").write_text(f"b ansible_python_interpreter={named}\n")
+    output = play()
+    assert "a has /usr/bin/python3" in output and f"b has {named}" in output
+    assert "a has its own" in play(ANSIBLE_PYTHON_INTERPRETER=str(named))
