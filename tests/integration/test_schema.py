@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _extra_indexes
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migrations import read_migrations
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
-from conftest import COLLECTIONS, MySQL, Result, RunModule
+from conftest import COLLECTIONS, MySQL, Result, RunModule, free_port
 
 MODULE = "mlflow_schema"
 VIRTUALENV = os.environ.get("MLFLOW_VIRTUALENV", sys.prefix)
@@ -175,6 +177,14 @@ print(store.get_run(run.info.run_id).data.metrics)
 """
 
 
+SHOW_URI = """
+import sys
+from sqlalchemy.engine import URL
+url = URL.create("mysql+pymysql", "runtime", "runtime-password", "127.0.0.1", int(sys.argv[1]), sys.argv[2])
+print(url.render_as_string(hide_password=False))
+"""
+
+
 def log_a_run(server: MySQL) -> None:
     server.execute("CREATE USER runtime IDENTIFIED BY 'runtime-password'")
     server.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {PATTERN}.* TO runtime")
@@ -189,10 +199,81 @@ def log_a_run(server: MySQL) -> None:
     assert server.execute(f"SELECT `key`, value FROM {table('metrics')}") == [("loss", 0.25)]
 
 
+def serve_as_the_readme_says(server: MySQL, directory: Path) -> None:
+    """The README's first commands start a server on the store, and no process shows its password as an argument."""
+    root = Path(__file__).resolve().parents[2]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    block = next(part for part in readme.split("```") if "mlflow server" in part).split("\n", 1)[1]
+    install, rest = block.split("\n", 1)
+    # What it installs is what is here: the MLflow of the roles, and the driver, which MLflow does not ask for.
+    wanted = dict(word.split("==") if "==" in word else (word, "") for word in install.split()[2:])
+    assert install.startswith("pip install ") and wanted == {
+        "mlflow": MIGRATIONS.mlflow_version,
+        "pymysql": "",
+    }
+    uri = subprocess.run(
+        [f"{VIRTUALENV}/bin/python", "-c", SHOW_URI, str(server.port), DATABASE],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    (directory / "uri").write_text(uri)
+    (directory / "mlflow.env").write_text("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE=2\n")
+    port = free_port()
+    script = f"make() {{ [ \"$*\" = '-s uri' ] && cat {directory}/uri; }}\n" + rest.replace(
+        "/srv/mlflow-mysql/mlflow.env", f"{directory}/mlflow.env"
+    )
+    with (directory / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            ["bash", "-euc", script],
+            cwd=directory,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={
+                **os.environ,
+                "PATH": f"{VIRTUALENV}/bin:{os.environ['PATH']}",
+                "MLFLOW_PORT": str(port),
+                "MLFLOW_WORKERS": "1",
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            },
+        )
+    try:
+        deadline = time.monotonic() + 3 * MIGRATING_TAKES
+        while True:
+            assert process.poll() is None and time.monotonic() < deadline, (
+                directory / "server.log"
+            ).read_text()
+            try:
+                # The first call makes the store's connections.
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=60
+                ) as answer:
+                    assert json.load(answer)["experiment"]["experiment_id"] == "0"
+                break
+            except urllib.error.HTTPError as error:
+                pytest.fail(f"{error}: {error.read()!r}")
+            except OSError:
+                time.sleep(0.5)
+        arguments = [
+            path.read_bytes()
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if os.getsid(int(path.parent.name)) == process.pid
+        ]
+        assert len(arguments) > 1 and not [words for words in arguments if b"runtime-password" in words]
+        assert server.execute("SELECT 1 FROM information_schema.processlist WHERE user = 'runtime'")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (directory / "mlflow.db").exists()
+
+
 # Making the schema
 
 
-def test_initialise_then_nothing_to_do(store: MySQL, migrate: Migrate, exposed: list[str]) -> None:
+def test_initialise_then_nothing_to_do(
+    store: MySQL, migrate: Migrate, exposed: list[str], tmp_path: Path
+) -> None:
     predicted = ok(migrate(check=True), changed=True)
     assert tables(store) == []
     result = ok(migrate(), changed=True)
@@ -211,6 +292,7 @@ def test_initialise_then_nothing_to_do(store: MySQL, migrate: Migrate, exposed: 
     assert content(store) == before
     assert exposed == []
     log_a_run(store)
+    serve_as_the_readme_says(store, tmp_path)
 
 
 def test_two_at_once(store: MySQL, migrate: Migrate) -> None:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that says in one line why pip could not install a package."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._packages import problem
+
+DOCUMENTATION = r"""
+name: mlflow_schema_package_problem
+author:
+  - The mlflow_ops.backend_store authors
+version_added: 0.1.0
+short_description: Say in one line why pip could not install a package
+description:
+  - Of a version that is not there it names the nearest ones that are, where pip lists all of them.
+positional: _input
+options:
+  _input:
+    description:
+      - What pip wrote on standard error.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Say why
+  ansible.builtin.debug:
+    msg: "{{ installed.stderr | mlflow_ops.backend_store.mlflow_schema_package_problem }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The reason, without a full stop.
+  type: str
+"""
+
+
+def mlflow_schema_package_problem(said: str) -> str:
+    """The reason. Raises AnsibleFilterError."""
+    if not isinstance(said, str):
+        raise AnsibleFilterError("mlflow_schema_package_problem: the input is not what pip wrote")
+    return problem(said)
+
+
+class FilterModule:
+    """The filter."""
+
+    def filters(self) -> dict[str, Callable[..., str]]:
+        return {"mlflow_schema_package_problem": mlflow_schema_package_problem}
