@@ -181,9 +181,15 @@ def _clear(info: Mapping[str, Any]) -> str:
     absent = []
     if info["state"] in ("current", "behind") and not info.get("drift"):
         absent.append("no drift")
-    if not info.get("blockers"):
+    if not _severity(info, warnings=False):
         absent.append("no blockers")
     return ", ".join(absent).capitalize() + "." if absent else ""
+
+
+def _severity(info: Mapping[str, Any], warnings: bool) -> list[Mapping[str, Any]]:
+    """The blockers, or what blocks nothing."""
+    every = [*_list(info, "blockers"), *_list(info, "schema_warnings")]
+    return [one for one in every if (one.get("severity") == "warning") == warnings]
 
 
 def _pending(info: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -259,7 +265,12 @@ def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[s
 
 
 def text_report(info: Mapping[str, Any], host: str = "") -> str:
-    sections = [_text_headline(info, host), _text_blockers(info), _text_half(info)]
+    sections = [
+        _text_headline(info, host),
+        _text_blockers(info),
+        _text_blockers(info, True),
+        _text_half(info),
+    ]
     sections += [_text_pending(info), _text_drift(info), _text_tables(info), [_clear(info)]]
     return "\n\n".join("\n".join(lines) for lines in sections if any(lines))
 
@@ -277,15 +288,15 @@ def _text_headline(info: Mapping[str, Any], host: str) -> list[str]:
     return [*lines, "", *message] if message else lines
 
 
-def _text_blockers(info: Mapping[str, Any]) -> list[str]:
+def _text_blockers(info: Mapping[str, Any], warnings: bool = False) -> list[str]:
     lines = []
-    for blocker in sorted(_list(info, "blockers"), key=lambda b: str(b.get("severity"))):
+    for blocker in _severity(info, warnings):
         indent = " " * 11
         first = f"  {_clean(blocker.get('severity') or 'error').upper():<9}"
         lines += _wrap(f"{_clean(blocker.get('name'))}: {_clean(blocker.get('message'))}", indent, first)
         if blocker.get("remedy"):
             lines += _wrap(_clean(blocker["remedy"]), indent + "   ", indent + "-> ")
-    return ["Blockers", *lines] if lines else []
+    return ["Warnings" if warnings else "Blockers", *lines] if lines else []
 
 
 def _text_half(info: Mapping[str, Any]) -> list[str]:
@@ -475,6 +486,7 @@ def html_report(info: Mapping[str, Any], host: str = "", time: Any = "") -> str:
     sections = [
         _html_headline(info, host, time),
         _html_blockers(info),
+        _html_blockers(info, True),
         _html_half(info),
         _html_timeline(info),
         _html_pending(info),
@@ -512,9 +524,9 @@ def _html_headline(info: Mapping[str, Any], host: str, time: Any) -> str:
     )
 
 
-def _html_blockers(info: Mapping[str, Any]) -> str:
+def _html_blockers(info: Mapping[str, Any], warnings: bool = False) -> str:
     found = []
-    for blocker in sorted(_list(info, "blockers"), key=lambda b: str(b.get("severity"))):
+    for blocker in _severity(info, warnings):
         severity = _clean(blocker.get("severity") or "error")
         tone, sign = ("warn", "!") if severity == "warning" else ("bad", "✕")
         remedy = f"<p><strong>Remedy:</strong> {_h(blocker['remedy'])}</p>" if blocker.get("remedy") else ""
@@ -522,7 +534,7 @@ def _html_blockers(info: Mapping[str, Any]) -> str:
             f'<div class="blocker {tone}"><h3>{_tag(f"{sign} {severity}", tone)} {_h(blocker.get("name"))}</h3>'
             f"<p>{_h(blocker.get('message'))}</p>{remedy}</div>"
         )
-    return _section("Blockers", "".join(found), _count(len(found)))
+    return _section("Warnings" if warnings else "Blockers", "".join(found), _count(len(found)))
 
 
 def _html_half(info: Mapping[str, Any]) -> str:

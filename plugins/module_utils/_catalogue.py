@@ -21,6 +21,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
 # The tables that MLflow makes before the first revision.
 INITIAL = "initial"
 TEXTS = {"tracking": _catalogue_tracking.TEXT, "auth": _catalogue_auth.TEXT}
+# The revision whose columns MLflow 3.17's `mlflow db prepopulate-trace-analytics` makes and fills while an older server
+# goes on. The migration makes those that are missing.
+PREPOPULATED = "75868b020152"
 PRERELEASE = re.compile(r"[a-z]")
 
 
@@ -76,6 +79,14 @@ class Revision:
         # MySQL drops what it made for a foreign key with the first index that begins with the same columns, and of a
         # table's new indexes any may be the first.
         return frozenset(line for line in lines if line not in self.replaced or not covered(line, made))
+
+    @cached_property
+    def ahead(self) -> frozenset[int]:
+        """The numbers of the statements that may be done before it, since it leaves out what it finds done."""
+        if self.revision != PREPOPULATED:
+            return frozenset()
+        first_other = next(n for n, s in enumerate(self.statements) if " ADD COLUMN " not in s.sql)
+        return frozenset(range(first_other))
 
     @cached_property
     def replaced(self) -> frozenset[str]:

@@ -16,7 +16,8 @@ PROGRAMS = ("procedure", "function", "event")
 KINDS = ("primary key", "foreign key", "column", "index", "unique", "check", "trigger", "table", "view")
 # Kinds whose name may be the server's or an old MLflow's.
 NAMED = ("index", "unique", "foreign key", "check")
-NAME = re.compile(r"^(?P<base>.*?)(?: named (?P<name>\S+))?(?P<number> #\d+)?$", re.DOTALL)
+# No name has a quote or a bracket, which are escaped in it, and what may look like one in a text ends with them.
+NAME = re.compile(r"^(?P<base>.*?)(?: named (?P<name>[^\s'\"()]+))?(?P<number> #\d+)?$", re.DOTALL)
 
 
 @dataclass(frozen=True)

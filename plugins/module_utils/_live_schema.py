@@ -19,7 +19,10 @@ INTEGER_WIDTH = re.compile(r"^((?:small|medium|big)?int|tinyint)\((\d+)\)")
 INTRODUCER = re.compile(r"\b_(?:utf8mb4|utf8mb3|utf8|latin1|ascii|binary)(?=\\?')")
 FOREIGN_KEY_NAME = re.compile(r"^.*_ibfk_\d+$")
 CHECK_NAME = re.compile(r"^.*_chk_\d+$")
-ODD = re.compile(r"[\s.%]")
+ODD = re.compile(r"[\s.%()'\"]")
+# A text or a name in an expression, as MySQL writes it; and the space in a text that a line could not show.
+QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`")
+ODD_SPACE = re.compile(r"^\s+|\s+$|\s{2,}|[^\S ]")
 
 TABLES = """
 SELECT table_name, table_type, engine, table_collation, table_rows, data_length + index_length
@@ -126,8 +129,19 @@ def _collate(own: str | None, collation: str | None) -> str:
     return f" collate {own}" if own and own != collation else ""
 
 
+def _spaces(text: str) -> str:
+    """`text` in one line, spaces that would not be seen as `%20`."""
+    return ODD_SPACE.sub(lambda odd: "".join(f"%{ord(c):02X}" for c in odd.group()), text)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """A clause or a body in one line: where space means nothing there is one, within texts it stays."""
+    parts, end = [], 0
+    for found in QUOTED.finditer(text):
+        parts += [re.sub(r"\s+", " ", text[end : found.start()])]
+        parts += [found.group()[0] + _spaces(found.group()[1:-1]) + found.group()[-1]]
+        end = found.end()
+    return "".join([*parts, re.sub(r"\s+", " ", text[end:])]).strip()
 
 
 def _column(row: tuple[Any, ...], collation: str | None) -> str:
@@ -140,7 +154,7 @@ def _column(row: tuple[Any, ...], collation: str | None) -> str:
     if default is not None:
         generated = "DEFAULT_GENERATED" in extra
         parts.append(
-            f"default ({_expression(default)})" if generated else f"default '{_one_line(str(default))}'"
+            f"default ({_expression(default)})" if generated else f"default '{_spaces(str(default))}'"
         )
     extra = _one_line(extra.replace("DEFAULT_GENERATED", "")).lower()
     if extra:

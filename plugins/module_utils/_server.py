@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The server that holds a store, and what of it would stop a migration. Private to this collection.
 
-`read_server` asks the server three things, `find_blockers` three more, and five if keys can collide. Both only
-read. What is found is judged by functions over plain data, each of which returns blockers: dictionaries with
-`name`, `severity`, `message` and `remedy`. An `error` makes a migration fail or wait, a `warning` does not.
+`read_server` asks the server three things, `find_blockers` six more, and some for what pending migrations need of
+the rows that are there. Both only read. What is found is judged by functions over plain data, each of which returns
+dictionaries with `name`, `severity`, `message` and `remedy`. An `error` is a blocker, which makes a migration or MLflow
+fail or wait, a `warning` is none.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any, Dict, Iterable, Mapping
+from typing import Any, Dict, Iterable, Mapping, Sequence, Tuple
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _demands
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._accounts import (
     DATABASE_PRIVILEGES,
     grant_pattern,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._catalogue import Revision, Statement
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import query
 
 ERROR = "error"
@@ -60,7 +63,24 @@ MIB = 1024 * 1024
 DISK_MARGIN = 64 * MIB
 
 DENIED = (1044, 1142, 1143, 1227)
+NO_SUCH = (1109, 1146)
 ER_QUERY_TIMEOUT = 3024
+COMPRESSED_PAGE = 8192  # pages of this size and larger have room for every key
+COMPRESSED_MARGIN = 100
+STOPPED = "with a backup, and MLflow stopped"
+# What rows that a migration cannot go on with are called: name, message, and what comes before the remedy.
+ROWS = {
+    _demands.REFERENCE: (
+        "orphan_rows",
+        "rows refer to rows that are not there, and a migration checks that they are (error 1452)",
+        f"put the missing rows back, or delete, {STOPPED}",
+    ),
+    _demands.UNIQUE: ("duplicate_rows", "rows are the same in what becomes unique (error 1062)", STOPPED),
+    _demands.NOT_NULL: ("null_rows", "rows have no value in what becomes NOT NULL (error 1138)", STOPPED),
+    _demands.LENGTH: ("long_values", "values are too long for what a column becomes (error 1406)", STOPPED),
+    _demands.CHECK: ("check_violated", "rows break a check that comes (error 3819)", STOPPED),
+    _demands.FACT: ("unfit_rows", "rows are not as a migration needs them, which fails", STOPPED),
+}
 
 # A server older than a variable takes the part between `/*!` and `*/` for a comment.
 VARIABLES = {
@@ -85,6 +105,15 @@ VARIABLES = {
     "performance_schema": "@@performance_schema",
     "partial_revokes": "0 /*!80016 + @@global.partial_revokes */",
     "roles": "CONCAT('' /*!80000 , CURRENT_ROLE() */)",
+    "transaction_read_only": "@@session.transaction_read_only",
+    "innodb_read_only": "@@global.innodb_read_only",
+    "innodb_force_recovery": "@@global.innodb_force_recovery",
+    "innodb_default_row_format": "@@global.innodb_default_row_format",
+    "disabled_storage_engines": "@@global.disabled_storage_engines",
+    "foreign_key_checks": "@@session.foreign_key_checks",
+    "encrypted": "CONCAT('' /*!80016 , COALESCE(s.default_encryption, '') */) = 'YES'",
+    "database_options": "CONCAT('' /*!80022 , COALESCE((SELECT e.options FROM information_schema.schemata_extensions e"
+    " WHERE e.schema_name = s.schema_name), '') */)",
 }
 FLAGS = (
     "log_bin",
@@ -95,6 +124,10 @@ FLAGS = (
     "super_read_only",
     "offline_mode",
     "partial_revokes",
+    "transaction_read_only",
+    "innodb_read_only",
+    "foreign_key_checks",
+    "encrypted",
 )
 
 # `trx_started` is in the time zone of the server's host, NOW() in that of the session.
@@ -108,13 +141,43 @@ SELECT c.table_name, c.column_name, c.collation_name FROM information_schema.col
 JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
 WHERE c.table_schema = %s AND t.table_type = 'BASE TABLE' AND c.collation_name <> t.table_collation
 ORDER BY c.table_name, c.ordinal_position"""
-# One's own lock, which this very statement takes, shows that the server keeps account of locks at all.
+# One's own lock, which this very statement takes, shows that the server keeps account of locks at all. A transaction
+# that XA PREPARE left without a session has no thread.
 LOCKS = """
 SELECT t.processlist_id, t.processlist_user, t.processlist_host, t.processlist_command, t.processlist_time,
-       m.object_schema, m.object_name, t.processlist_id = CONNECTION_ID()
-FROM performance_schema.metadata_locks m JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id
-WHERE m.object_type = 'TABLE' AND m.lock_status = 'GRANTED'
-  AND (m.object_schema = %s OR t.processlist_id = CONNECTION_ID())"""
+       m.object_schema, m.object_name, t.processlist_id = CONNECTION_ID(), m.object_type, t.thread_id IS NULL
+FROM performance_schema.metadata_locks m LEFT JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id
+WHERE m.lock_status = 'GRANTED' AND (
+  m.object_type = 'TABLE' AND (m.object_schema = %s OR t.processlist_id = CONNECTION_ID())
+  OR m.object_type IN ('GLOBAL', 'BACKUP LOCK') AND m.lock_type = 'SHARED')"""
+OWN = 7  # the place of whether a lock is one's own
+# As a session: id, user, host, command, seconds.
+DETACHED = (0, "", "", "Sleep", 1)
+LOCKED_SERVER = {
+    "GLOBAL": "the whole server (FLUSH TABLES WITH READ LOCK)",
+    "BACKUP LOCK": "the whole server (LOCK INSTANCE FOR BACKUP)",
+}
+ROW_FORMATS = """
+SELECT table_name, LOWER(row_format), LOWER(create_options) FROM information_schema.tables
+WHERE table_schema = %s AND table_type = 'BASE TABLE'"""
+REFERENCES = """
+SELECT table_schema, table_name, constraint_name, referenced_table_name, column_name, referenced_column_name
+FROM information_schema.key_column_usage
+WHERE referenced_table_schema = %s AND table_schema <> referenced_table_schema
+ORDER BY table_schema, table_name, constraint_name, ordinal_position"""
+DEFINERS = """
+SELECT 'trigger', trigger_name, definer, event_object_table, action_timing, event_manipulation, action_statement
+FROM information_schema.triggers WHERE trigger_schema = %s
+UNION ALL SELECT 'view', table_name, definer, '', '', '', '' FROM information_schema.views
+WHERE table_schema = %s AND security_type = 'DEFINER'
+UNION ALL SELECT LOWER(routine_type), routine_name, definer, '', '', '', '' FROM information_schema.routines
+WHERE routine_schema = %s AND security_type = 'DEFINER'
+UNION ALL SELECT 'event', event_name, definer, '', '', '', '' FROM information_schema.events WHERE event_schema = %s"""
+ACCOUNTS = "SELECT CONCAT(user, '@', host) FROM mysql.user"
+KEYRING = """
+SELECT status_value FROM performance_schema.keyring_component_status WHERE status_key = 'Component_status'"""
+KEYRING_PLUGINS = """
+SELECT plugin_status FROM information_schema.plugins WHERE plugin_name LIKE 'keyring%'"""
 # An index that leads with the key has it all; spellings are told apart first, then grouped as the collation does.
 SPELLINGS = """
 SELECT /*+ MAX_EXECUTION_TIME({limit}) */ MIN(spelling), MAX(spelling)
@@ -127,6 +190,8 @@ GRANT = re.compile(
 )
 
 Blocker = Dict[str, Any]
+# What is pending: revisions, each with the statements of it that are to be done.
+Steps = Sequence[Tuple[Revision, Sequence[Statement]]]
 
 
 @dataclass(frozen=True)
@@ -160,6 +225,14 @@ class Server:
     global_privileges: list[str] = field(default_factory=list)
     sessions: list[dict[str, Any]] = field(default_factory=list)
     sessions_visible: bool = False
+    transaction_read_only: bool = False
+    innodb_read_only: bool = False
+    innodb_force_recovery: int = 0
+    innodb_default_row_format: str = "dynamic"
+    disabled_storage_engines: str = ""
+    foreign_key_checks: bool = True
+    encrypted: bool = False
+    database_options: str = ""
 
     def facts(self) -> dict[str, Any]:
         """What modules return as `server`; they return the sessions by themselves."""
@@ -173,6 +246,42 @@ class Layout:
 
     tables: Mapping[str, str]
     columns: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key of another database's table to a table of MLflow's."""
+
+    database: str
+    table: str
+    name: str
+    parent: str
+    columns: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A trigger, view, procedure, function or event that runs with the rights of `definer`.
+
+    `problem` says what is wrong with that account, `make` makes a trigger again.
+    """
+
+    kind: str
+    name: str
+    definer: str
+    problem: str = ""
+    make: str = ""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What of a database is no line of its schema. `keyring` is None where it may not be seen."""
+
+    formats: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    references: Sequence[Reference] = ()
+    programs: Sequence[Program] = ()
+    keyring: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +303,7 @@ def read_server(connection: Any, database: str) -> Server:
     values = dict(zip(VARIABLES, row))
     for name in FLAGS:
         values[name] = bool(values[name])
+    values["database_options"] = values["database_options"] or ""
     for name in ("sql_mode", "global_sql_mode"):
         values[name] = [mode for mode in values[name].split(",") if mode]
     from_performance_schema = values.pop("performance_schema") and (
@@ -315,19 +425,35 @@ def find_blockers(
     free_bytes: int | None = None,
     pending: Iterable[str] | None = None,
     today: date | None = None,
+    steps: Steps = (),
+    schema: frozenset[str] = frozenset(),
+    seconds: float | None = 0,
 ) -> list[Blocker]:
     """All that would make a migration of `database` fail or wait, and what makes keys collide.
 
     `tables` have `bytes`, `collation` is the one that most of them have, and `pending` names those that the
-    migrations change (None: it could be any).
+    migrations change (None: it could be any). `schema` are the lines that the store has, of the catalogue, and `steps`
+    what is pending; for each thing that these need of rows `seconds` are spent at most (None: as long as it takes,
+    0: nothing is looked at).
     """
     layout = read_layout(connection, database)
     spellings = read_spellings(connection, server, database, layout)
+    setup = read_setup(connection, server, database)
+    violations: list[_demands.Violation] = []
+    if seconds != 0 and "SELECT" in server.privileges:
+        wanted = _demands.demands_of(steps, schema)
+        violations = _demands.read_violations(connection, database, wanted, seconds)
     return [
         *check_version(server, today or date.today()),
         *check_writable(server),
+        *check_database(server, database),
         *check_grants(server, database),
         *check_settings(server),
+        *check_encryption(server, database, setup),
+        *check_row_formats(server, database, setup, steps, schema),
+        *check_references(setup.references, steps, schema),
+        *check_programs(setup.programs),
+        *check_rows(database, violations, schema),
         *check_charset(server, database, layout, collation),
         *check_collations(server, database, layout, collation),
         *check_keys(server, database, collation, spellings),
@@ -341,6 +467,74 @@ def read_layout(connection: Any, database: str) -> Layout:
         {str(table): str(own) for table, own in query(connection, TABLES, database)},
         {(str(t), str(column)): str(own) for t, column, own in query(connection, COLUMNS, database)},
     )
+
+
+def read_setup(connection: Any, server: Server, database: str) -> Setup:
+    formats = {
+        str(table): (str(row_format or ""), str(options or ""))
+        for table, row_format, options in query(connection, ROW_FORMATS, database)
+    }
+    pairs: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
+    for other, table, name, parent, column, target in query(connection, REFERENCES, database):
+        pairs.setdefault((other, table, name, parent), []).append((column, target))
+    references = [
+        Reference(*key, tuple(a for a, _b in columns), tuple(b for _a, b in columns))
+        for key, columns in pairs.items()
+    ]
+    keyring = read_keyring(connection) if server.encrypted else None
+    if keyring is None and any("encryption='y'" in options for _format, options in formats.values()):
+        keyring = True  # a table that is encrypted was made with it
+    return Setup(formats, references, read_programs(connection, server, database), keyring)
+
+
+def allowed(connection: Any, statement: str, *arguments: Any) -> list[tuple[Any, ...]] | None:
+    """The rows of a statement, None if the login may not see them or the server has no such table."""
+    try:
+        return query(connection, statement, *arguments)
+    except Exception as error:  # pymysql's own classes may be missing
+        if code_of(error) not in (*DENIED, *NO_SUCH):
+            raise
+        return None
+
+
+def read_keyring(connection: Any) -> bool | None:
+    """Whether the server has a keyring; None where that may not be seen."""
+    if any(status == "ACTIVE" for (status,) in query(connection, KEYRING_PLUGINS)):
+        return True
+    rows = allowed(connection, KEYRING)
+    return None if rows is None else any(status == "Active" for (status,) in rows)
+
+
+def read_programs(connection: Any, server: Server, database: str) -> list[Program]:
+    """What runs with another account's rights, and what is wrong with that account as far as the login may see."""
+    rows = query(connection, DEFINERS, *[database] * 4)
+    # 5.7's accounts are not looked at, nor what is the login's own.
+    accounts = None
+    if any(row[2] != server.user for row in rows):
+        found_accounts = allowed(connection, ACCOUNTS)
+        accounts = None if found_accounts is None else {str(name) for (name,) in found_accounts}
+    found = []
+    for kind, name, definer, table, timing, event, body in rows:
+        make = ""
+        if kind == "trigger":
+            trigger, its_table = (f"{quote(database)}.{quote(one)}" for one in (name, table))
+            text = " ".join(str(body).split())
+            make = f"CREATE TRIGGER {trigger} {timing} {event} ON {its_table} FOR EACH ROW {text}"
+        problem = ""
+        if accounts is not None and definer != server.user:
+            if definer not in accounts:
+                problem = "does not exist"
+            elif kind == "trigger" and not may_trigger(connection, definer, database):
+                problem = "lacks the privilege TRIGGER"
+        found.append(Program(str(kind), str(name), str(definer), problem, make))
+    return found
+
+
+def may_trigger(connection: Any, user: str, database: str) -> bool:
+    lines = [str(line) for (line,) in query(connection, f"SHOW GRANTS FOR {account(user)}")]
+    if any("TRIGGER" in line for line in lines) or not all(" ON " in line for line in lines):
+        return True  # on one table, or by way of a role
+    return "TRIGGER" in privileges_on(lines, database, False, False, False)[1]
 
 
 def read_spellings(connection: Any, server: Server, database: str, layout: Layout) -> Spellings | None:
@@ -379,22 +573,24 @@ def read_holders(connection: Any, server: Server, database: str) -> list[dict[st
         if code_of(error) not in DENIED:
             raise
         rows = []
-    if not any(row[-1] for row in rows):
+    if not any(row[OWN] for row in rows):
         return [
             {**session, "seconds": session["transaction_seconds"], "tables": []}
             for session in server.sessions
             if session["transaction_seconds"] and same(session["database"], database, folds(server))
         ]
     holders: dict[int, dict[str, Any]] = {}
-    for number, user, host, command, seconds, schema, table, own in rows:
+    for *session, schema, table, own, kind, detached in rows:
+        number, user, host, command, seconds = DETACHED if detached and kind == "TABLE" else session
         # Without an id it is a thread of the server's own, which ends its work whatever waits.
-        if own or number is None or not same(schema, database, folds(server)):
+        if own or number is None or (kind == "TABLE" and not same(schema, database, folds(server))):
             continue
         since = known.get(number, {}).get("transaction_seconds")
-        about = {"id": number, "user": user, "host": host, "command": command, "tables": []}
+        about: dict[str, Any] = {"id": number, "user": user, "host": host, "command": command, "tables": []}
         holder = holders.setdefault(number, {**about, "seconds": seconds if since is None else since})
-        if table not in holder["tables"]:
-            holder["tables"].append(table)
+        locked = LOCKED_SERVER.get(kind, table)
+        if locked not in holder["tables"]:
+            holder["tables"].append(locked)
     # A statement that takes no second comes and goes by itself.
     return [holder for dummy, holder in sorted(holders.items()) if holder["seconds"]]
 
@@ -466,9 +662,22 @@ def check_writable(server: Server) -> list[Blocker]:
         on.append("super_read_only")
     if server.read_only and (server.super_read_only or not exempt):
         on.append("read_only")
+    if server.transaction_read_only:
+        on.append("transaction_read_only")
     if server.offline_mode and not exempt:
         on.append("offline_mode")
     found = []
+    at_start = [f"innodb_read_only is {server.innodb_read_only:d}"] if server.innodb_read_only else []
+    if server.innodb_force_recovery:
+        at_start.append(f"innodb_force_recovery is {server.innodb_force_recovery}")
+    if at_start:
+        found.append(
+            blocker(
+                "innodb_read_only",
+                f"{' and '.join(at_start)}: InnoDB takes no change, or not every one",
+                "take it out of mlflow_mysql_settings, or of the server's own file, and start the server again",
+            )
+        )
     if on:
         off = ", ".join(f"GLOBAL {name} = OFF" for name in on)
         found.append(
@@ -489,6 +698,255 @@ def check_writable(server: Server) -> list[Blocker]:
             )
         )
     return found
+
+
+def check_database(server: Server, database: str) -> list[Blocker]:
+    if "READ ONLY=1" not in server.database_options:
+        return []
+    return [
+        blocker(
+            "database_read_only",
+            f"the database {database} is in read only mode: neither MLflow nor a migration can write (error 3989)",
+            f"ALTER DATABASE {quote(database)} READ ONLY = 0",
+        )
+    ]
+
+
+def check_encryption(server: Server, database: str, setup: Setup) -> list[Blocker]:
+    if not server.encrypted or setup.keyring:
+        return []
+    unseen = setup.keyring is None
+    about = f"; whether there is one {server.user} may not see" if unseen else ""
+    return [
+        blocker(
+            "keyring",
+            f"the database {database} encrypts new tables (ENCRYPTION = 'Y'), for which the server needs a keyring, or "
+            f"CREATE TABLE fails (error 3185){about}",
+            f"ALTER DATABASE {quote(database)} ENCRYPTION = 'N', or load a keyring component",
+            # An initialisation that fails leaves nothing.
+            WARNING if unseen and not setup.formats else ERROR,
+        )
+    ]
+
+
+def check_row_formats(
+    server: Server, database: str, setup: Setup, steps: Steps, schema: frozenset[str]
+) -> list[Blocker]:
+    """Tables whose row format has no room for a key that is pending."""
+    found = []
+    if server.innodb_default_row_format.lower() != "dynamic":
+        found.append(
+            blocker(
+                "default_row_format",
+                f"innodb_default_row_format is {server.innodb_default_row_format}: keys of the tables that a migration "
+                "makes or copies may have 767 bytes, and MLflow's are longer (error 1071)",
+                setting("innodb_default_row_format", "dynamic"),
+            )
+        )
+    short: dict[str, str] = {}
+    for revision, table, parts in _demands.keys_made(steps, schema):
+        row_format, options = setup.formats.get(table, ("", ""))
+        if no_room(row_format, options, parts):
+            short.setdefault(table, f"{table} ({row_format}, revision {revision})")
+    if short:
+        changes = [
+            f"ALTER TABLE {quote(database)}.{quote(table)} ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=0"
+            for table in short
+        ]
+        found.append(
+            blocker(
+                "row_format",
+                f"the row format of these tables has no room for a key that a migration makes (errors 1071 and 1118): "
+                f"{listed(short.values())}",
+                f"with a backup, and MLflow stopped: {'; '.join(changes)}",
+            )
+        )
+    return found
+
+
+def no_room(row_format: str, options: str, parts: Sequence[int]) -> bool:
+    """Whether a key with parts of these bytes is refused in a table of that row format."""
+    if row_format in _demands.KEY_BYTES:
+        return max(parts, default=0) > _demands.KEY_BYTES[row_format]
+    block = re.search(r"key_block_size=(\d+)", options)
+    page = int(block.group(1)) * 1024 if block and row_format == "compressed" else COMPRESSED_PAGE
+    # A page of an index has room for two keys at least, and needs some bytes for itself.
+    return page < COMPRESSED_PAGE and sum(parts) > page // 2 - COMPRESSED_MARGIN
+
+
+def check_references(references: Iterable[Reference], steps: Steps, schema: frozenset[str]) -> list[Blocker]:
+    """Foreign keys of other databases."""
+    stopping, others = [], []
+    for one in references:
+        revision = _demands.keys_lost(steps, schema, one.parent, one.others)
+        what = f"{one.name} of {one.database}.{one.table} to {one.parent} ({', '.join(one.others)})"
+        if revision:
+            stopping.append((one, f"{what}, whose key goes in revision {revision}"))
+        else:
+            others.append((one, what))
+    found = []
+    for group, name, message, severity in (
+        (
+            stopping,
+            "foreign_reference",
+            "foreign keys of other databases need keys of MLflow's tables that a migration drops (error 1553)",
+            ERROR,
+        ),
+        (
+            others,
+            "foreign_reference_warning",
+            "foreign keys of other databases keep MLflow from deleting what they refer to (error 1451), and may stop "
+            "the migrations of a later release",
+            WARNING,
+        ),
+    ):
+        if group:
+            drops = [
+                f"ALTER TABLE {quote(one.database)}.{quote(one.table)} DROP FOREIGN KEY {quote(one.name)}"
+                for one, _what in group
+            ]
+            found.append(
+                blocker(
+                    name,
+                    f"{message}: {listed(what for _one, what in group)}",
+                    f"drop them, and keep the check in what writes there: {'; '.join(drops)}",
+                    severity,
+                )
+            )
+    return found
+
+
+def check_programs(programs: Iterable[Program]) -> list[Blocker]:
+    """What cannot run since its definer is gone."""
+    wrong = [one for one in programs if one.problem]
+    if not wrong:
+        return []
+    remedies = []
+    for one in wrong:
+        if one.make:
+            name = one.make.split(" ", 3)[2]
+            remedies.append(f"DROP TRIGGER {name}// {one.make}//")
+    how = (
+        "log in as the account that is to own them (that of mlflow_mysql_migrator_user) with DELIMITER // and make "
+        f"them again: {' '.join(remedies)}"
+        if remedies
+        else "drop them, or make the accounts again, locked"
+    )
+    about = [f"{one.kind} {one.name} of {one.definer}, which {one.problem}" for one in wrong]
+    return [
+        blocker(
+            "definer",
+            "these run with the rights of an account that cannot be used, so that every statement which sets them off "
+            f"fails (errors 1449 and 1142): {listed(about)}",
+            how,
+        )
+    ]
+
+
+def shown(violation: _demands.Violation) -> str:
+    """A few of the rows."""
+    examples = [" / ".join(str(part) for part in row) for row in violation.examples]
+    more = " and more" if (violation.rows or 0) > len(examples) else ""
+    return f"{', '.join(examples)}{more}"
+
+
+def check_rows(
+    database: str, violations: Iterable[_demands.Violation], schema: frozenset[str]
+) -> list[Blocker]:
+    """Rows that break what pending migrations need of them."""
+    by_kind: dict[str, list[tuple[str, list[str]]]] = {}
+    unseen = []
+    for one in violations:
+        wanted = one.demand
+        if one.rows is None:
+            unseen.append(f"{wanted.table} for revision {wanted.revision}")
+            continue
+        names = ", ".join(value.name for value in wanted.values if value.literal is None)
+        table = f"{quote(database)}.{quote(wanted.table)}"
+        many = "1 row" if one.rows == 1 else f"{one.rows} rows"
+        rest = f", wanted by revision {wanted.revision}: {shown(one)}"
+        condition = _demands.breaks(wanted, database) if wanted.kind != _demands.UNIQUE else ""
+        about, remedies = {
+            _demands.REFERENCE: (
+                f"{many} of {wanted.table} whose {names} is in no row of {wanted.parent}{rest}",
+                deletes(database, wanted, schema),
+            ),
+            _demands.UNIQUE: (
+                f"{many} of {wanted.table} too many with the same {names}{rest}",
+                [f"rename or delete rows of {table} until ({names}) tells them apart"],
+            ),
+            _demands.NOT_NULL: (
+                f"{many} of {wanted.table} without {names}{rest}",
+                [f"give these rows of {table} a value of {names}"],
+            ),
+            _demands.LENGTH: (
+                f"{many} of {wanted.table} whose {names} is longer than {wanted.length}{rest}",
+                [
+                    f"UPDATE {table} SET {quote(names)} = LEFT({quote(names)}, {wanted.length}) WHERE "
+                    f"CHAR_LENGTH({quote(names)}) > {wanted.length}"
+                ],
+            ),
+            _demands.CHECK: (
+                f"{many} of {wanted.table} that are not {wanted.clause}{rest}",
+                [f"change what SELECT * FROM {table} WHERE NOT ({wanted.clause}) finds"],
+            ),
+            _demands.FACT: (
+                f"{many} of {wanted.table} without {wanted.wanted}{rest}",
+                [wanted.remedy.format(table=table, database=quote(database), clause=condition)],
+            ),
+        }[wanted.kind]
+        by_kind.setdefault(wanted.kind, []).append((about, remedies))
+    found = []
+    for kind, group in by_kind.items():
+        name, message, before = ROWS[kind]
+        steps = list(dict.fromkeys(step for _about, remedies in group for step in remedies))
+        found.append(
+            blocker(
+                name,
+                f"{message}: {'; '.join(about for about, _steps in group)}",
+                f"{before}: {'; '.join(steps)}",
+            )
+        )
+    if unseen:
+        found.append(
+            blocker(
+                "rows_not_seen",
+                f"whether every row is as a migration needs it is not known of {listed(unseen)}: a look takes longer "
+                "than scan_timeout",
+                "raise scan_timeout; an upgrade looks as long as it takes before it changes anything",
+                WARNING,
+            )
+        )
+    return found
+
+
+def deletes(database: str, orphans: _demands.Demand, schema: frozenset[str]) -> list[str]:
+    """The statements that delete the orphans, before them what refers to them and does not go by itself."""
+    keys = [
+        found
+        for line in sorted(schema)
+        if " on delete " not in line
+        for found in [_demands.FOREIGN_KEY.match(line)]
+        if found
+    ]
+    condition = _demands.breaks(orphans, database)
+
+    def table(name: str) -> str:
+        return f"{quote(database)}.{quote(name)}"
+
+    def below(name: str, alias: str, joins: str, path: tuple[str, ...]) -> list[str]:
+        found = []
+        for key in keys:
+            child = key["table"]
+            if key["parent"] != name or child in path:
+                continue
+            own = f"c{len(path)}"
+            pairs = zip(_demands.split(key["columns"]), _demands.split(key["others"]))
+            on = " AND ".join(f"{own}.{quote(a)} = {alias}.{quote(b)}" for a, b in pairs)
+            found += below(child, own, f"{joins} JOIN {table(child)} {own} ON {on}", (*path, child))
+        return [*found, f"DELETE {alias} FROM {table(path[0])} c{joins} WHERE {condition}"]
+
+    return below(orphans.table, "c", "", (orphans.table,))
 
 
 def check_grants(server: Server, database: str) -> list[Blocker]:
@@ -552,6 +1010,26 @@ def check_settings(server: Server) -> list[Blocker]:
                 f"SET GLOBAL sql_mode = '{wanted}', and sql_mode: '{wanted}' in mlflow_mysql_settings so that it stays"
                 if "the server" in lax
                 else "change what sets sql_mode at every login: SELECT @@GLOBAL.init_connect shows it",
+            )
+        )
+    engines = {name.strip().lower() for name in server.disabled_storage_engines.split(",")}
+    if server.default_storage_engine.lower() != "innodb" or "innodb" in engines:
+        found.append(
+            blocker(
+                "storage_engine",
+                f"default_storage_engine is {server.default_storage_engine}, disabled_storage_engines is "
+                f"'{server.disabled_storage_engines}': MLflow names no engine for its tables, and wants InnoDB",
+                setting("default_storage_engine", "InnoDB")
+                if "innodb" not in engines
+                else "take InnoDB out of disabled_storage_engines in the server's own file, and start it again",
+            )
+        )
+    if not server.foreign_key_checks:
+        found.append(
+            blocker(
+                "foreign_key_checks",
+                "foreign_key_checks is off for new sessions: rows may refer to rows that are not there",
+                setting("foreign_key_checks", "ON"),
             )
         )
     if server.lock_wait_timeout > LOCK_WAIT_MAXIMUM:
@@ -694,6 +1172,12 @@ def check_sessions(holders: Iterable[Mapping[str, Any]]) -> list[Blocker]:
     """One blocker for all sessions in a transaction."""
     about, kill = [], []
     for holder in holders:
+        if holder["id"] == 0:
+            about.append(
+                f"a prepared XA transaction without a session with locks on {listed(sorted(holder['tables']))}"
+            )
+            kill.append("XA COMMIT or XA ROLLBACK of what XA RECOVER lists")
+            continue
         doing = "idle" if holder["command"] == "Sleep" else "at work"
         tables = f" with locks on {listed(sorted(holder['tables']))}" if holder["tables"] else ""
         about.append(

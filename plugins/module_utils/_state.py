@@ -68,6 +68,8 @@ class Examination:
     pending: tuple[Revision, ...] = ()
     drift: list[Difference] = field(default_factory=list)
     half_applied: HalfApplied | None = None
+    # The lines that the store has of the catalogue, those of statements that were done among them.
+    schema: frozenset[str] = frozenset()
 
 
 def examine(
@@ -107,9 +109,45 @@ def examine(
             "backup, or delete the rows that are not MLflow's.",
         )
     revision = versions[0] if versions else None
+    spelt = spelling(revision, catalogue)
+    if revision is not None and spelt != revision:
+        return misspelt(revision, spelt, lines, live, catalogue, head)
     if revision is not None and (revision not in catalogue or revision == INITIAL):
         return not_in_catalogue(revision, tables, catalogue, head)
     return compare_with(revision, versions, lines, live, catalogue, head, wanted)
+
+
+def spelling(revision: str | None, catalogue: Catalogue) -> str:
+    """A revision as the catalogue spells it, if it differs in case and spaces only."""
+    exact = str(revision)
+    found = exact.strip().lower()
+    return found if exact not in catalogue and found in catalogue and found != INITIAL else exact
+
+
+def misspelt(
+    revision: str, spelt: str, lines: frozenset[str], live: LiveSchema, catalogue: Catalogue, head: str
+) -> Examination:
+    """MLflow finds no revision that is spelt otherwise, on any server."""
+    version_table = VERSION_TABLES[catalogue.app]
+    row = Difference(
+        "row",
+        version_table,
+        "version_num",
+        "changed",
+        f"row {version_table} {spelt}",
+        f"row {version_table} {revision}",
+    )
+    drift = [*compare(catalogue.schema(spelt), lines, live.collation, catalogue), row]
+    more = f" Besides, {counted(drift[:-1])} from MLflow's schema there." if len(drift) > 1 else ""
+    return Examination(
+        DRIFTED,
+        revision,
+        head,
+        f"{version_table} names '{revision}', which MLflow does not find: it is spelt {spelt}. Correct it with UPDATE "
+        f"{version_table} SET version_num = '{spelt}'.{more}",
+        (),
+        drift,
+    )
 
 
 def own_lines(live: LiveSchema, catalogue: Catalogue) -> tuple[frozenset[str], frozenset[str]]:
@@ -188,6 +226,10 @@ def compare_with(
         nearest = without_revision(lines, live, versions, catalogue, len(best_drift))
         if nearest is not None:
             return Examination(DRIFTED, None, head, nearest[0], (), nearest[1])
+    # What may be done ahead is no beginning of a migration.
+    ahead = best if next_one is not None and best and best <= next_one.ahead else frozenset()
+    if ahead and next_one is not None:
+        before, drift, best = next_one.after(before, ahead), best_drift, frozenset()
     if next_one is not None and (best or revision is None):
         half = HalfApplied(next_one, best)
         rest = f" Besides, {counted(best_drift)} from what it should be." if best_drift else ""
@@ -201,6 +243,14 @@ def compare_with(
             (next_one,) if not pending else tuple(pending),
             best_drift,
             half,
+            next_one.after(before, best),
+        )
+    prepared = ""
+    if ahead and next_one is not None:
+        whole = "all" if ahead == next_one.ahead else f"{len(ahead)} of the {len(next_one.ahead)}"
+        prepared = (
+            f" It has {whole} columns of the next revision, {next_one.revision}, which `mlflow db "
+            "prepopulate-trace-analytics` makes ahead: MLflow goes on as before, and an upgrade goes on from them."
         )
     if drift:
         return Examination(
@@ -208,16 +258,24 @@ def compare_with(
             revision,
             head,
             f"The schema differs from MLflow's at {revision}: {counted(drift)}. Undo by hand what was changed by "
-            "hand, or restore a backup.",
+            f"hand, or restore a backup.{prepared}",
             tuple(pending),
             drift,
+            schema=before,
         )
     if position == catalogue.position(head):
-        return Examination(CURRENT, revision, head, f"The schema is that of {wanted}.")
+        return Examination(
+            CURRENT, revision, head, f"The schema is that of {wanted}.{prepared}", schema=before
+        )
     if pending:
         many = "1 migration is" if len(pending) == 1 else f"{len(pending)} migrations are"
         return Examination(
-            BEHIND, revision, head, f"{many} pending for {wanted}: upgrade it.", tuple(pending)
+            BEHIND,
+            revision,
+            head,
+            f"{many} pending for {wanted}: upgrade it.{prepared}",
+            tuple(pending),
+            schema=before,
         )
     releases = catalogue.mlflow_versions(catalogue.revisions[position].revision)
     by = f"MLflow {releases[0]}" if releases else "a newer MLflow"

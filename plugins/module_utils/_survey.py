@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Mapping
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue,
@@ -21,11 +21,21 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_sch
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._owner import schema_lock
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._state import (
+    BEHIND,
+    HALF_APPLIED,
     VERSION_TABLES,
     Examination,
     describe_revision,
     examine,
 )
+
+ER_UNKNOWN_SYSTEM_VARIABLE = 1193
+# Blockers that keep MLflow from writing, whatever revision the schema has.
+UNWRITABLE = ("read_only", "database_read_only", "innodb_read_only")
+FILE_SIZES = """
+SELECT name, file_size FROM information_schema.innodb_tablespaces WHERE name LIKE %s"""
+UNUSED = """
+SELECT table_name, data_free FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"""
 
 # The auth app kept its revision in `alembic_version` before MLflow 3.6; so it still is in such a store.
 AUTH_FIRST = "8606fa83a998"
@@ -79,8 +89,19 @@ def target(app: str, mlflow_version: str | None, revision: str | None = None) ->
     return Target(app, catalogue.releases[version], version)
 
 
-def look(connection: Any, database: str, wanted: Target, data_directory: str | None = None) -> Survey:
-    """Survey `database` on an open connection. Raises SchemaProblem, and pymysql's errors."""
+def look(
+    connection: Any,
+    database: str,
+    wanted: Target,
+    data_directory: str | None = None,
+    scan_seconds: float | None = 0,
+) -> Survey:
+    """Survey `database` on an open connection. Raises SchemaProblem, and pymysql's errors.
+
+    For each thing that pending migrations need of the rows `scan_seconds` are spent at most (None: as long as it takes,
+    0: rows are not looked at).
+    """
+    fresh_statistics(connection)
     if not query(connection, "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", database):
         user = query(connection, "SELECT CURRENT_USER()")[0][0]
         raise SchemaProblem(
@@ -91,10 +112,85 @@ def look(connection: Any, database: str, wanted: Target, data_directory: str | N
     live, versions, legacy = versions_of(connection, database, live, wanted.app)
     examination = examine(live, versions, catalogue, wanted.head, str(wanted))
     server = _server.read_server(connection, database)
+    files = file_sizes(connection, database, data_directory, "PROCESS" in server.global_privileges)
+    live = replace(live, tables=with_files(connection, database, live.tables, files))
     blockers = _server.find_blockers(
-        connection, server, database, live.tables, live.collation, free_bytes(data_directory)
+        connection,
+        server,
+        database,
+        live.tables,
+        live.collation,
+        free_bytes(data_directory),
+        steps=steps_of(examination),
+        schema=examination.schema,
+        seconds=scan_seconds,
     )
     return Survey(live, examination, server, blockers, legacy)
+
+
+def fresh_statistics(connection: Any) -> None:
+    """Let information_schema say what rows and sizes are, not what they were up to 24 hours ago."""
+    try:
+        query(connection, "SET SESSION information_schema_stats_expiry = 0")
+    except Exception as error:  # MySQL 5.7 keeps none; pymysql's own classes may be missing
+        if _server.code_of(error) != ER_UNKNOWN_SYSTEM_VARIABLE:
+            raise
+
+
+def steps_of(found: Examination) -> _server.Steps:
+    """What is pending, without the statements that are done."""
+    half = found.half_applied
+    if found.state not in (BEHIND, HALF_APPLIED):
+        return []
+    return [
+        (one, half.todo if half is not None and one == half.revision else one.statements)
+        for one in found.pending
+    ]
+
+
+def file_name(name: str) -> str:
+    """A name as MySQL has it on disk."""
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c == "_") else "".join(f"@{ord(one):04x}" for one in c)
+        for c in name
+    )
+
+
+def file_sizes(connection: Any, database: str, data_directory: str | None, may_ask: bool) -> dict[str, int]:
+    """The bytes of the tables' files, of those that can be seen: by name as it is on disk."""
+    if may_ask:
+        pattern = file_name(database).replace("_", "\\_") + "/%"
+        rows = query(connection, FILE_SIZES, pattern)
+        return {str(name).partition("/")[2]: int(size or 0) for name, size in rows}
+    found = {}
+    try:
+        for entry in os.scandir(os.path.join(data_directory, file_name(database))) if data_directory else ():
+            if entry.name.endswith(".ibd"):
+                found[entry.name[:-4]] = entry.stat().st_size
+    except OSError:
+        pass  # for the server's own account only
+    return found
+
+
+def with_files(
+    connection: Any, database: str, tables: Mapping[str, Table], files: Mapping[str, int]
+) -> dict[str, Table]:
+    """`tables` with the bytes that their files use, where statistics lag behind."""
+    if not files:
+        return dict(tables)
+    unused = {str(name): int(size or 0) for name, size in query(connection, UNUSED, database)}
+    return {
+        name: replace(table, bytes=max(table.bytes, files.get(file_name(name), 0) - unused.get(name, 0)))
+        for name, table in tables.items()
+    }
+
+
+def unwritable(blockers: list[dict[str, Any]]) -> str:
+    """What keeps MLflow from writing, as the end of a message."""
+    why = [
+        one["message"] for one in blockers if one["name"] in UNWRITABLE and one["severity"] == _server.ERROR
+    ]
+    return f" MLflow cannot write: {'; '.join(why)}." if why else ""
 
 
 def versions_of(
@@ -105,7 +201,8 @@ def versions_of(
     quoted = "`{}`".format(database.replace("`", "``"))
 
     def rows(table: str) -> list[str]:
-        return [str(row[0]) for row in query(connection, f"SELECT version_num FROM {quoted}.`{table}`")]
+        found = query(connection, f"SELECT version_num FROM {quoted}.`{table}`")
+        return [str(row[0]) for row in found if row[0] is not None]
 
     if name in live.tables:
         whole = any(line.startswith(f"column {name}.version_num ") for line in live.lines)
@@ -158,11 +255,12 @@ def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
     known = found.revision is not None and found.revision in catalogue
     return {
         "server": survey.server.facts(),
-        "blockers": survey.blockers,
+        "blockers": [one for one in survey.blockers if one["severity"] == _server.ERROR],
+        "schema_warnings": [one for one in survey.blockers if one["severity"] != _server.ERROR],
         "app": wanted.app,
         "database": database,
         "state": found.state,
-        "message": found.message,
+        "message": found.message + unwritable(survey.blockers),
         "revision": found.revision,
         "head": wanted.head,
         "mlflow_version": wanted.mlflow_version,

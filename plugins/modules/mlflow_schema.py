@@ -17,7 +17,8 @@ description:
     C(mlflow db upgrade) can never finish. This module knows from its catalogue which statements were done, and goes on
     with the next one. It never drops anything that holds data.
   - Before it changes anything it looks for all that would stop a migration, see the blockers of
-    M(mlflow_ops.backend_store.mlflow_schema_info), and fails if there is any.
+    M(mlflow_ops.backend_store.mlflow_schema_info), and fails if there is any. For that it reads the rows that a pending
+    migration needs something of, such as references that hold.
   - Two at a time cannot race. The second waits for the first, up to O(lock_timeout).
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
@@ -301,8 +302,15 @@ class Work:
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         return query(self.connection, statement, *arguments)
 
-    def look(self) -> Survey:
-        return _survey.look(self.connection, self.database, self.target, self.params["data_directory"])
+    def look(self, rows: bool = False) -> Survey:
+        """Survey the database; with `rows` also what pending migrations need of the rows, however long it takes."""
+        return _survey.look(
+            self.connection,
+            self.database,
+            self.target,
+            self.params["data_directory"],
+            scan_seconds=None if rows else 0,
+        )
 
     def lock(self) -> None:
         """Take the lock of this schema until the connection ends. Raises SchemaProblem."""
@@ -464,7 +472,7 @@ def quoted(name: str) -> str:
 
 def upgrade(work: Work) -> bool:
     """Run what is pending. Returns whether there was anything to do."""
-    survey = work.look()
+    survey = work.look(rows=True)
     found = survey.examination
     if found.state == CURRENT:
         return False
@@ -493,7 +501,7 @@ def upgrade(work: Work) -> bool:
 
 def repair(work: Work) -> bool:
     """Finish the migration that was interrupted. Returns whether there was any."""
-    survey = work.look()
+    survey = work.look(rows=True)
     found = survey.examination
     if found.state in (EMPTY, *WHOLE):
         return False

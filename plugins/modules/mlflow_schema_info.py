@@ -52,6 +52,12 @@ options:
     description: Whether the rows of every table are counted, for which the server reads all of them.
     type: bool
     default: false
+  scan_timeout:
+    description:
+      - Seconds that may be spent on each thing that a pending migration needs of the rows that are there, such as
+        references that hold. What takes longer is among RV(schema_warnings). With V(0) no rows are looked at.
+    type: int
+    default: 10
 seealso:
   - module: mlflow_ops.backend_store.mlflow_schema
 """
@@ -216,16 +222,20 @@ extra_indexes:
       description: Whether it is there.
       type: bool
 blockers:
-  description: What would make a migration fail or wait, or keys collide. All of them at once.
+  description:
+    - What would make a migration fail or wait, or keeps MLflow from writing. All of them at once. No migration is begun
+      while there is any.
+    - Foreign keys of other databases, other accounts' sessions, the server's keyring, and whether the account of a
+      trigger exists, are there as far as the login may see them.
   returned: success
   type: list
   elements: dict
-  contains:
+  contains: &found
     name:
       description: A short name.
       type: str
     severity:
-      description: V(error) if a migration must not be started, V(warning) otherwise.
+      description: V(error) in RV(blockers), V(warning) in RV(schema_warnings).
       type: str
     message:
       description: What was found.
@@ -233,6 +243,12 @@ blockers:
     remedy:
       description: What to do.
       type: str
+schema_warnings:
+  description: What stops no migration and is not as it should be, such as keys that collide. Like RV(blockers).
+  returned: success
+  type: list
+  elements: dict
+  contains: *found
 server:
   description: The server's version and settings.
   returned: success
@@ -248,10 +264,12 @@ tables:
       description: Its name.
       type: str
     rows:
-      description: Number of rows, as the server estimates it, or counted with O(exact_rows).
+      description: Number of rows, as the server estimates it now, or counted with O(exact_rows).
       type: int
     bytes:
-      description: Size of data and indexes in bytes, as the server estimates it.
+      description:
+        - Size of data and indexes in bytes, as the server estimates it, or what its file uses, if that is more and can
+          be seen, with the privilege C(PROCESS) or in O(data_directory).
       type: int
 sessions:
   description: Other sessions that use the database, or are in a transaction, as far as the login may see them.
@@ -289,6 +307,7 @@ def main() -> None:
             "mlflow_version": {"type": "str"},
             "data_directory": {"type": "path"},
             "exact_rows": {"type": "bool", "default": False},
+            "scan_timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
     )
@@ -297,7 +316,13 @@ def main() -> None:
         wanted = _survey.target(params["app"], params["mlflow_version"])
         connection = _connection.connect_administrator(_connection.login_from_params(params))
         try:
-            survey = _survey.look(connection, params["database"], wanted, params["data_directory"])
+            survey = _survey.look(
+                connection,
+                params["database"],
+                wanted,
+                params["data_directory"],
+                max(0, params["scan_timeout"]),
+            )
             locked = _survey.locked(connection, params["database"])
             if params["exact_rows"]:
                 live = _survey.exact_rows(connection, params["database"], survey.live)

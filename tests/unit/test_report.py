@@ -244,14 +244,24 @@ def test_what_makes_an_empty_store_is_not_listed() -> None:
     assert "<h2>Pending" not in report(SAMPLES["empty"], format="html")
 
 
-def test_errors_come_before_warnings_with_their_remedies() -> None:
-    lines = section(report(SAMPLES["behind"]), "Blockers")
+def test_blockers_and_warnings_are_told_apart_with_their_remedies() -> None:
+    text = report(SAMPLES["behind"])
+    lines = section(text, "Blockers")
     assert lines[1].startswith("  ERROR    disk_space: The table spans")
-    assert lines[3:] == [
-        "           -> Free 12 GiB below /srv/mlflow-mysql/data.",
+    assert lines[3:] == ["           -> Free 12 GiB below /srv/mlflow-mysql/data."]
+    warnings = [
+        "Warnings",
         "  WARNING  open_sessions: Two sessions read tables that will be changed.",
         "           -> Stop the MLflow servers.",
     ]
+    assert section(text, "Warnings") == warnings
+    assert text.index("Blockers") < text.index("Warnings")
+    # The module returns them apart, and a warning is no blocker.
+    only = {**SAMPLES["behind"], "blockers": [], "schema_warnings": BLOCKERS[:1]}
+    assert section(report(only), "Warnings") == warnings
+    assert "Blockers" not in report(only) and "no blockers" in report(only).lower()
+    page = report(only, format="html")
+    assert "<h2>Warnings" in page and "<h2>Blockers" not in page
 
 
 def test_drift_shows_both_sides_without_repeating_the_name() -> None:

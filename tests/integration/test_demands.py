@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What migrations need of the rows that are there, and of their server, is what the real MySQL refuses them without."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _catalogue,
+    _demands,
+    _server,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import query
+from conftest import MySQL, RunModule
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import fill_tables
+
+DATABASE = "demands"
+VIRTUALENV = os.environ.get("MLFLOW_VIRTUALENV", sys.prefix)
+CATALOGUE = _catalogue.load()
+ON_TABLE = re.compile(r"ALTER TABLE (\w+) |(?:CREATE (?:UNIQUE )?|DROP )INDEX \S+ ON (\w+)")
+
+
+@pytest.fixture
+def connection(clean: MySQL) -> Iterator[Any]:
+    """root in an empty database."""
+    clean.execute(f"CREATE DATABASE {DATABASE} COLLATE utf8mb4_0900_bin")
+    with closing(clean.root()) as one:
+        one.select_db(DATABASE)
+        query(one, "SET SESSION information_schema_stats_expiry = 0")
+        yield one
+
+
+def refusal(connection: Any, statement: str) -> int:
+    """The number of the error that a statement ends with, 0 if with none."""
+    try:
+        query(connection, statement)
+    except pymysql.err.MySQLError as error:
+        return int(error.args[0])
+    return 0
+
+
+def orphans(connection: Any, table: str) -> None:
+    """Rows that refer to nothing."""
+    query(connection, "SET foreign_key_checks = 0")
+    fill_tables.fill_table(connection, DATABASE, table, *described(connection, table))
+    query(connection, "SET foreign_key_checks = 1")
+
+
+def described(connection: Any, table: str) -> tuple[Any, ...]:
+    """The columns of a table, no targets, and what its checks allow, as `fill_tables` has them."""
+    columns = [
+        (name, kind, default is not None or "auto_increment" in extra or extra.endswith(" GENERATED"))
+        for name, kind, default, extra in query(
+            connection,
+            "SELECT column_name, column_type, column_default, extra FROM information_schema.columns "
+            "WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+            DATABASE,
+            table,
+        )
+    ]
+    choices = {}
+    for (clause,) in query(
+        connection,
+        "SELECT c.check_clause FROM information_schema.check_constraints c JOIN information_schema.table_constraints t "
+        "USING (constraint_schema, constraint_name) WHERE c.constraint_schema = %s AND t.table_name = %s",
+        DATABASE,
+        table,
+    ):
+        found = re.match(r"\(`(\w+)` in \((.*)\)\)$", str(clause).replace("\\'", "'"))
+        if found:
+            choices[table, found.group(1)] = re.findall(r"'([^']*)'", found.group(2))
+    return columns, {}, choices
+
+
+def empty(connection: Any, table: str) -> None:
+    query(connection, "SET foreign_key_checks = 0")
+    query(connection, f"DELETE FROM {table}")
+    query(connection, "SET foreign_key_checks = 1")
+
+
+def test_every_statement_of_every_revision(connection: Any) -> None:
+    """Each fails for orphans, and for a row format, exactly where that is said before; the remedies end it."""
+    seen = {"orphans": 0, "formats": 0, "none": 0}
+    lines: frozenset[str] = frozenset()
+    for entry in CATALOGUE.revisions:
+        for statement in entry.statements:
+            if statement.data:
+                continue
+            step = [(entry, [statement])]
+            found = ON_TABLE.match(statement.sql)
+            table = (found[1] or found[2]) if found else None
+            here = lines
+            lines = (lines - statement.removed) | statement.added
+            if table is None:
+                query(connection, statement.sql)
+                continue
+            done = False
+            keys = [parts for _revision, _table, parts in _demands.keys_made(step, here)]
+            if keys and not refusal(connection, f"ALTER TABLE {table} ROW_FORMAT=COMPACT"):
+                wanted = any(_server.no_room("compact", "", parts) for parts in keys)
+                error = refusal(connection, statement.sql)
+                assert error == (1071 if wanted else 0), (entry.revision, statement.sql)
+                seen["formats"] += wanted
+                done = error == 0
+                query(connection, f"ALTER TABLE {table} ROW_FORMAT=DYNAMIC")
+            demands = [d for d in _demands.demands_of(step, here) if d.kind == _demands.REFERENCE]
+            demands = [d for d in demands if d not in _demands.FACTS.get(entry.revision, ())]
+            refers = any(line.startswith(f"foreign key {table} ") for line in here | lines)
+            if refers and not done:
+                orphans(connection, table)
+                violations = _demands.read_violations(connection, DATABASE, demands)
+                assert [one.rows for one in violations] == [fill_tables.ROWS] * len(demands)
+                error = refusal(connection, statement.sql)
+                assert error == (1452 if demands else 0), (entry.revision, statement.sql)
+                seen["orphans" if demands else "none"] += 1
+                if error:
+                    for delete in (d for one in demands for d in _server.deletes(DATABASE, one, here)):
+                        query(connection, delete)
+                    assert query(connection, f"SELECT COUNT(*) FROM {table}") == [(0,)]
+                done = error == 0
+                empty(connection, table)
+            if not done:
+                query(connection, statement.sql)
+    assert seen["orphans"] >= 18 and seen["formats"] >= 5 and seen["none"] >= 50, seen
+
+
+def make(connection: Any, revision: str) -> None:
+    """The schema at `revision`, of the catalogue."""
+    for entry in CATALOGUE.revisions[: CATALOGUE.position(revision) + 1]:
+        for statement in entry.statements:
+            if not statement.data:
+                query(connection, statement.sql)
+    query(connection, "INSERT INTO alembic_version VALUES (%s)", revision)
+
+
+@pytest.fixture
+def options(mysql: MySQL, tmp_path: Path) -> dict[str, Any]:
+    return mysql.options(
+        login_user="root", database=DATABASE, virtualenv=VIRTUALENV, mlflow_version="3.17.2", lock_timeout=5
+    )
+
+
+def blockers(found: Any) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in found["blockers"]}
+
+
+def info(run_module: RunModule, options: dict[str, Any], **more: Any) -> Any:
+    given = {name: value for name, value in options.items() if name not in ("virtualenv", "lock_timeout")}
+    found = run_module("mlflow_schema_info", {**given, **more})
+    assert not found.failed, found["msg"]
+    return found
+
+
+def test_rows_and_foreign_keys_that_stop_an_upgrade(
+    connection: Any, options: dict[str, Any], run_module: RunModule
+) -> None:
+    """All at once, before anything is changed; and with what their remedies say the upgrade goes through."""
+    make(connection, "c8d9e0f1a2b3")
+    query(connection, "CREATE DATABASE other")
+    query(
+        connection,
+        f"CREATE TABLE other.kept (name VARCHAR(256) COLLATE utf8mb4_0900_bin, FOREIGN KEY (name) REFERENCES "
+        f"{DATABASE}.registered_models (name))",
+    )
+    query(connection, "INSERT INTO experiments (experiment_id, name) VALUES (1, 'one')")
+    query(connection, "SET foreign_key_checks = 0")
+    query(
+        connection,
+        "INSERT INTO trace_info (request_id, experiment_id, timestamp_ms, status) VALUES "
+        "('good', 1, 1, 'OK'), ('lost 1', 76, 1, 'OK'), ('lost 2', 77, 1, 'OK'), ('lost 3', 77, 1, 'OK')",
+    )
+    query(connection, "INSERT INTO trace_tags VALUES ('mlflow.traceName', 'name', 'lost 1')")
+    query(connection, "SET foreign_key_checks = 1")
+    query(
+        connection,
+        "INSERT INTO spans (trace_id, experiment_id, span_id, status, start_time_unix_nano, content, "
+        "dimension_attributes) VALUES ('good', 1, 's', 'OK', 1, '{}', JSON_OBJECT('mine', 'x'))",
+    )
+    before = query(connection, "CHECKSUM TABLE trace_info, spans, trace_tags, registered_models")
+    found = info(run_module, options)
+    assert found["state"] == "behind"
+    said = blockers(found)
+    assert set(said) == {"orphan_rows", "unfit_rows", "foreign_reference"}
+    assert (
+        "3 rows of trace_info whose experiment_id is in no row of experiments"
+        in said["orphan_rows"]["message"]
+    )
+    assert "revision 6f8d9c3b2a1e: 76, 77" in said["orphan_rows"]["message"]
+    assert "1 row of spans without dimension_attributes that" in said["unfit_rows"]["message"]
+    assert "good / s" in said["unfit_rows"]["message"]
+    assert (
+        "other.kept to registered_models (name), whose key goes in revision 1b5f0d9ad7c1"
+        in (said["foreign_reference"]["message"])
+    )
+    refused = run_module("mlflow_schema", {**options, "state": "upgraded"})
+    assert refused.failed and "nothing was changed" in refused["msg"]
+    assert all(f"({name})" in refused["msg"] for name in said)
+    assert query(connection, "CHECKSUM TABLE trace_info, spans, trace_tags, registered_models") == before
+    assert query(connection, "SELECT * FROM alembic_version") == [("c8d9e0f1a2b3",)]
+    # With no seconds nothing is said of rows.
+    assert set(blockers(info(run_module, options, scan_timeout=0))) == {"foreign_reference"}
+    # The real thing fails as is said.
+    query(
+        connection, "ALTER TABLE registered_models DROP INDEX name, DROP PRIMARY KEY, ADD PRIMARY KEY (name)"
+    )
+    assert refusal(connection, "ALTER TABLE registered_models DROP PRIMARY KEY") == 1553
+    query(connection, "ALTER TABLE registered_models ADD UNIQUE (name)")
+    for one in said.values():
+        for remedy in one["remedy"].split(": ", 1)[1].split("; "):
+            query(connection, remedy)
+    assert query(connection, "SELECT request_id FROM trace_info") == [("good",)]
+    done = run_module("mlflow_schema", {**options, "state": "upgraded"})
+    assert not done.failed, done["msg"]
+    assert (done["state"], done["drift"]) == ("current", [])
+
+
+def test_values_that_stop_an_upgrade(connection: Any) -> None:
+    """What only a few old revisions ask."""
+    make(connection, "451aebb31d03")
+    query(connection, "ALTER TABLE runs DROP CHECK status, DROP CHECK source_type")
+    query(connection, "INSERT INTO experiments (experiment_id, name) VALUES (1, 'one')")
+    query(
+        connection,
+        "INSERT INTO runs (run_uuid, experiment_id, status, user_id) VALUES "
+        "('a', 1, 'SOMETHING ELSE', REPEAT('u', 251)), ('b', 1, 'KILLED', 'u')",
+    )
+    schema = CATALOGUE.schema("451aebb31d03")
+    steps = [(one, one.statements) for one in CATALOGUE.revisions[2:]]
+    violations = _demands.read_violations(connection, DATABASE, _demands.demands_of(steps, schema))
+    found = {one["name"]: one for one in _server.check_rows(DATABASE, violations, schema)}
+    assert set(found) == {"long_values", "check_violated", "unfit_rows"}
+    assert "1 row of runs whose status is longer than 9" in found["long_values"]["message"]
+    assert "wanted by revision cfd24bdc0731: SOMETHING ELSE" in found["check_violated"]["message"]
+    assert "user_id of at most 250 characters" in found["unfit_rows"]["message"]
+    assert refusal(connection, "ALTER TABLE runs MODIFY status VARCHAR(9) NULL") in (1265, 1406)
+    assert refusal(connection, "ALTER TABLE runs ADD CHECK (status IN ('KILLED'))") == 3819
+    assert refusal(connection, "INSERT INTO tags VALUES ('mlflow.user', REPEAT('u', 251), 'a')") == 1406
+    for name in ("long_values", "unfit_rows"):
+        query(connection, found[name]["remedy"].split(": ", 1)[1])
+    left = _demands.read_violations(connection, DATABASE, _demands.demands_of(steps, schema))
+    assert [one.demand.kind for one in left] == ["check"]
