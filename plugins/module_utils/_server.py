@@ -524,17 +524,24 @@ def read_programs(connection: Any, server: Server, database: str) -> list[Progra
         if accounts is not None and definer != server.user:
             if definer not in accounts:
                 problem = "does not exist"
-            elif kind == "trigger" and not may_trigger(connection, definer, database):
-                problem = "lacks the privilege TRIGGER"
+            elif kind == "trigger":
+                # OLD and NEW are the table's columns, which it has to be allowed to read.
+                needed = ["TRIGGER", *(["SELECT"] if re.search(r"\b(OLD|NEW)\b", str(body), re.I) else [])]
+                missing = rights_missing(connection, definer, database, needed)
+                problem = f"lacks {', '.join(missing)} on the database" if missing else ""
         found.append(Program(str(kind), str(name), str(definer), problem, make))
     return found
 
 
-def may_trigger(connection: Any, user: str, database: str) -> bool:
+def rights_missing(connection: Any, user: str, database: str, needed: Iterable[str]) -> list[str]:
+    """Those of `needed` that an account has in no way that can be seen."""
     lines = [str(line) for (line,) in query(connection, f"SHOW GRANTS FOR {account(user)}")]
-    if any("TRIGGER" in line for line in lines) or not all(" ON " in line for line in lines):
-        return True  # on one table, or by way of a role
-    return "TRIGGER" in privileges_on(lines, database, False, False, False)[1]
+    if not all(" ON " in line for line in lines):
+        return []  # it may have them by way of a role
+    here = privileges_on(lines, database, False, False, False)[1]
+    # On one table rights stand in a line of their own.
+    narrow = " ".join(line.partition(" ON ")[0] for line in lines if ".* TO " not in line)
+    return [name for name in needed if name not in here and name not in narrow and "ALL PRIV" not in narrow]
 
 
 def read_spellings(connection: Any, server: Server, database: str, layout: Layout) -> Spellings | None:
@@ -739,7 +746,7 @@ def check_row_formats(
             blocker(
                 "default_row_format",
                 f"innodb_default_row_format is {server.innodb_default_row_format}: keys of the tables that a migration "
-                "makes or copies may have 767 bytes, and MLflow's are longer (error 1071)",
+                "makes or copies may have 767 bytes, and MLflow's are longer (errors 1071 and 1709)",
                 setting("innodb_default_row_format", "dynamic"),
             )
         )
@@ -837,7 +844,7 @@ def check_programs(programs: Iterable[Program]) -> list[Blocker]:
         blocker(
             "definer",
             "these run with the rights of an account that cannot be used, so that every statement which sets them off "
-            f"fails (errors 1449 and 1142): {listed(about)}",
+            f"fails (errors 1449, 1142 and 1143): {listed(about)}",
             how,
         )
     ]

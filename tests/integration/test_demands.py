@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pymysql
 import pytest
@@ -249,3 +251,115 @@ def test_values_that_stop_an_upgrade(connection: Any) -> None:
         query(connection, found[name]["remedy"].split(": ", 1)[1])
     left = _demands.read_violations(connection, DATABASE, _demands.demands_of(steps, schema))
     assert [one.demand.kind for one in left] == ["check"]
+
+
+def test_columns_that_mlflow_makes_ahead(
+    connection: Any, mysql: MySQL, options: dict[str, Any], run_module: RunModule
+) -> None:
+    """`mlflow db prepopulate-trace-analytics` itself, interrupted, to its end, and twice: nothing is half-applied."""
+    make(connection, "b7e2c1a4d9f3")
+    fill_tables.fill(connection, DATABASE)
+
+    def states() -> list[str]:
+        found = [info(run_module, options, mlflow_version=version) for version in ("3.16.1", "3.17.2")]
+        assert all(one["half_applied"] is None and one["drift"] == [] for one in found)
+        assert all("prepopulate-trace-analytics" in one["message"] for one in found), found[0]["message"]
+        assert blockers(found[1]) == {}
+        return [one["state"] for one in found]
+
+    def prepopulate() -> str:
+        password = quote(mysql.root_password, safe="")
+        url = f"mysql+pymysql://root:{password}@localhost/{DATABASE}?unix_socket={mysql.socket}"
+        done = subprocess.run(
+            [sys.executable, "-m", "mlflow", "db", "prepopulate-trace-analytics"],
+            env={**os.environ, "MLFLOW_TRACKING_URI": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    # It was killed when it had made some of the columns.
+    for statement in CATALOGUE.revisions[CATALOGUE.position("75868b020152")].statements[:13]:
+        query(connection, statement.sql)
+    assert states() == ["current", "behind"]
+    assert "Traces: scanned=3, updated=3" in prepopulate()
+    assert states() == ["current", "behind"]
+    assert "Traces: scanned=3, updated=0" in prepopulate()
+    assert states() == ["current", "behind"]
+    rows = query(connection, "SELECT trace_name, session_id FROM trace_info ORDER BY request_id")
+    repaired = run_module("mlflow_schema", {**options, "state": "repaired"})
+    assert (repaired.failed, repaired["changed"], repaired["applied"]) == (False, False, [])
+    done = run_module("mlflow_schema", {**options, "state": "upgraded"})
+    assert not done.failed, done["msg"]
+    assert (done["state"], done["drift"]) == ("current", [])
+    assert query(connection, "SELECT trace_name, session_id FROM trace_info ORDER BY request_id") == rows
+
+
+@pytest.mark.parametrize("row", [None, "451AEBB31D03"])
+def test_revision_that_is_none(
+    connection: Any, options: dict[str, Any], run_module: RunModule, row: str | None
+) -> None:
+    """NULL, and one in another case, which no newer MLflow wrote; and nothing else that differs."""
+    make(connection, "451aebb31d03")
+    if row is None:
+        query(connection, "ALTER TABLE alembic_version DROP PRIMARY KEY, MODIFY version_num VARCHAR(32) NULL")
+    query(connection, "UPDATE alembic_version SET version_num = %s", row)
+    found = info(run_module, options)
+    assert (found["state"], "newer" in found["message"]) == ("drifted", False)
+    assert "451aebb31d03" in found["message"]
+    assert {"alembic_version"} == {one["table"] for one in found["drift"]}
+    refused = run_module("mlflow_schema", {**options, "state": "upgraded"})
+    assert refused.failed and "nothing was changed" in refused["msg"]
+
+
+def test_texts_in_definitions(connection: Any, options: dict[str, Any], run_module: RunModule) -> None:
+    """Spaces within a text count, and what looks like a name in one is none."""
+    make(connection, "dc11669786a5")
+    query(connection, "ALTER TABLE experiments MODIFY workspace VARCHAR(63) NOT NULL DEFAULT 'default '")
+    query(connection, "ALTER TABLE runs ADD CONSTRAINT mine CHECK (name <> 'a named b')")
+    query(connection, "ALTER TABLE runs ADD CHECK (user_id <> 'a  named c')")
+    query(connection, "ALTER TABLE jobs ADD COLUMN note VARCHAR(9) DEFAULT (CONCAT('a', ' '))")
+    found = {(one["table"], one["name"]): one for one in info(run_module, options)["drift"]}
+    assert set(found) == {
+        ("experiments", "workspace"),
+        ("runs", "mine"),
+        ("runs", "(`user_id` <> 'a%20%20named c')"),
+        ("jobs", "note"),
+    }
+    workspace = found["experiments", "workspace"]
+    assert (workspace["expected"] or "").endswith("default 'default'")
+    assert (workspace["actual"] or "").endswith("default 'default%20'")
+
+
+def test_sizes_and_rows_are_those_of_now(
+    connection: Any, mysql: MySQL, options: dict[str, Any], run_module: RunModule
+) -> None:
+    """information_schema keeps what it said for a day, which no table of this server's is looked at with."""
+    make(connection, "451aebb31d03")
+    query(connection, "SET SESSION information_schema_stats_expiry = 86400")
+    listed = (
+        f"SELECT table_rows, data_length FROM information_schema.tables WHERE table_schema = '{DATABASE}' "
+        "AND table_name = 'experiments'"
+    )
+    query(connection, listed)
+    query(
+        connection,
+        "INSERT INTO experiments (name, artifact_location) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+        "FROM n WHERE i < 900) SELECT CONCAT(a.i, '-', b.i), REPEAT('x', 200) FROM n a JOIN n b ON b.i <= 20",
+    )
+    query(connection, "ANALYZE TABLE experiments")
+    query(connection, "SET SESSION information_schema_stats_expiry = 86400")
+    ((rows, _size),) = query(connection, listed)
+    found = {one["name"]: one for one in info(run_module, options)["tables"]}["experiments"]
+    assert 9000 < found["rows"] < 36000
+    assert found["bytes"] > 4 * 1024 * 1024
+    # Where statistics lag behind, as right after a load, the file counts.
+    query(
+        connection,
+        "UPDATE mysql.innodb_table_stats SET clustered_index_size = 1, sum_of_other_index_sizes = 0",
+    )
+    query(connection, "FLUSH TABLES experiments")
+    again = {one["name"]: one for one in info(run_module, options)["tables"]}["experiments"]
+    assert again["bytes"] > 4 * 1024 * 1024

@@ -568,6 +568,105 @@ def test_read_only(store: Store) -> None:
         assert store.blockers("root") == {}
 
 
+INSERT = f"INSERT INTO {table('runs')} VALUES ('r')"
+
+
+def test_database_read_only(store: Store) -> None:
+    store.server.execute(f"ALTER DATABASE {quoted(DATABASE)} READ ONLY = 1")
+    try:
+        found = store.only("database_read_only")
+        assert found["severity"] == "error"
+        assert store.refusal(INSERT) == 3989
+    finally:
+        store.run(found["remedy"])
+    assert store.blockers() == {}
+    assert store.refusal(INSERT) == 0
+
+
+def test_transactions_that_only_read(store: Store) -> None:
+    with changed(store.server, transaction_read_only=1):
+        assert "transaction_read_only is on" in store.only("read_only")["message"]
+        assert store.refusal(INSERT) == 1792
+
+
+def test_encryption_without_a_keyring(store: Store) -> None:
+    store.server.execute(f"ALTER DATABASE {quoted(DATABASE)} ENCRYPTION = 'Y'")
+    create = f"CREATE TABLE {table('made')} (a INT)"
+    assert store.refusal(create) == 3185
+    assert store.only("keyring")["severity"] == "error"
+    found = store.only("keyring", "root")
+    assert "may not see" not in found["message"]
+    store.run(found["remedy"].split(", or ")[0])
+    assert store.blockers() == {}
+    assert store.refusal(create) == 0
+
+
+def test_settings_that_make_other_tables(store: Store) -> None:
+    create = f"CREATE TABLE {table('made')} (a VARCHAR(256) PRIMARY KEY)"
+    with changed(store.server, innodb_default_row_format="compact"):
+        assert store.only("default_row_format")["severity"] == "error"
+        assert store.refusal(create) == 1709
+    with changed(store.server, default_storage_engine="MyISAM"):
+        assert store.only("storage_engine")["severity"] == "error"
+    with changed(store.server, foreign_key_checks=0):
+        assert store.only("foreign_key_checks")["severity"] == "error"
+        assert store.refusal(f"INSERT INTO {table('tags')} VALUES ('k', 'none')") == 0
+
+
+@pytest.mark.parametrize("statement", ["LOCK INSTANCE FOR BACKUP", "FLUSH TABLES WITH READ LOCK"])
+def test_lock_of_the_whole_server(store: Store, statement: str) -> None:
+    with open_transaction(store.server, statement) as number:
+        found = store.only("blocking_transaction", "root")
+        assert f"the whole server ({statement})" in found["message"]
+        assert f"KILL {number}" in found["remedy"]
+        create = f"CREATE TABLE {table('made')} (a INT)"
+        assert store.refusal("SET SESSION lock_wait_timeout = 1", create) == 1205
+
+
+def test_prepared_transaction_without_a_session(store: Store) -> None:
+    with closing(store.server.root()) as one, one.cursor() as cursor:
+        for statement in ("XA START 'x'", INSERT, "XA END 'x'", "XA PREPARE 'x'"):
+            cursor.execute(statement, ())
+    try:
+        found = store.only("blocking_transaction", "root")
+        assert "prepared XA transaction without a session with locks on runs" in found["message"]
+        alter = f"ALTER TABLE {table('runs')} ADD COLUMN a INT"
+        assert store.refusal("SET SESSION lock_wait_timeout = 1", alter) == 1205
+        assert "XA ROLLBACK" in found["remedy"]
+    finally:
+        store.server.execute("XA ROLLBACK 'x'")
+    assert store.blockers("root") == {}
+
+
+def test_definer_that_cannot_be_used(store: Store) -> None:
+    """Gone, or without the right: named, with what ends it; one that is locked is as good as any."""
+    execute = store.server.execute
+    execute("CREATE USER other@localhost ACCOUNT LOCK")
+    execute(f"GRANT SELECT, TRIGGER ON {PATTERN}.* TO other@localhost")
+    body = "BEGIN IF NEW.run_uuid = 'no' THEN SIGNAL SQLSTATE '45000'; END IF; END"
+    execute(
+        f"CREATE DEFINER = other@localhost TRIGGER {table('t')} BEFORE UPDATE ON {table('runs')} FOR EACH ROW {body}"
+    )
+    execute(INSERT)
+    update = f"UPDATE {table('runs')} SET run_uuid = 'q'"
+    assert store.blockers("root") == {} and store.refusal(update) == 0
+    for right, error in (("SELECT", 1143), ("TRIGGER", 1142)):
+        execute(f"REVOKE {right} ON {PATTERN}.* FROM other@localhost")
+        assert "trigger t of other@localhost, which lacks " in store.only("definer", "root")["message"]
+        assert store.refusal(update) == error
+    execute(f"GRANT SELECT, TRIGGER ON {table('runs')} TO other@localhost")
+    assert store.blockers("root") == {} and store.refusal(update) == 0
+    execute("DROP USER other@localhost")
+    found = store.only("definer", "root")
+    assert "trigger t of other@localhost, which does not exist" in found["message"]
+    assert store.refusal(update) == 1449
+    statements = found["remedy"].split("make them again: ")[1].split("//")
+    assert store.refusal(*(escaped(one.strip()) for one in statements if one.strip())) == 0
+    assert store.blockers("root") == {}
+    assert store.refusal(update) == 0
+    assert store.refusal(f"UPDATE {table('runs')} SET run_uuid = 'no'") == 1644
+
+
 def test_offline_mode(store: Store) -> None:
     with changed(store.server, offline_mode=1):
         assert store.only("read_only", "root")["severity"] == "warning"
