@@ -31,9 +31,13 @@ OUTPUT = $(if $(filter-out 0,$(V)),default,$(or $(ANSIBLE_STDOUT_CALLBACK),mlflo
 # The commands that a run ends with are as they are typed here.
 CALLED = MLFLOW_OPS_MAKE='make$(if $(filter-out $(realpath $(PWD)),$(CURDIR)), -C $(CURDIR))' \
   MLFLOW_OPS_DEFAULT_INVENTORY='$(CURDIR)/inventories/local/hosts.yml' MLFLOW_OPS_ASKS=$(BECOME)
-PLAY = $(if $(and $(NO_ROOT),$(filter inventories/local/hosts.yml,$(INVENTORY))),$(error $(WANTS_ROOT)))$(CALLED) \
+PLAY = $(CALLED) \
   ANSIBLE_STDOUT_CALLBACK=$(OUTPUT) ansible-playbook -i '$(subst ','\'',$(INVENTORY))' $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
-WANTS_ROOT = this needs root on this machine, and there is no sudo: run it as root, or install sudo
+# Before anything is installed for it.
+PLAYS := deploy deploy-group uri check upgrade audit rotate backup restore drill remove
+ifneq ($(and $(NO_ROOT),$(filter $(PLAYS),$(MAKECMDGOALS)),$(filter inventories/local/hosts.yml,$(INVENTORY))),)
+$(error this needs root on this machine, and there is no sudo: run it as root, or install sudo)
+endif
 # What the ansible-core of requirements.txt needs.
 OLDEST := 3.11
 , := ,
