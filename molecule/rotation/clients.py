@@ -3,8 +3,8 @@
 
 usage: clients.py PASSWORD_FILE STOP_FILE PORT SSL_CA
 
-Each client reads the password anew every second, as one does that is started again with the new URI. Four of them log
-in for every call, four keep their sessions. The exit status is 0 if no call failed and nothing is missing.
+Each client reads the password anew every second, and with a new one does as one that is started again with the new URI.
+Four of them log in for every call, four keep their sessions. The exit status is 0 if no call failed and nothing is missing.
 """
 
 from __future__ import annotations
@@ -53,12 +53,14 @@ class Client(threading.Thread):
         self.errors: list[str] = []
 
     def run(self) -> None:
-        current = store(self.number)
+        password, current = PASSWORD.read_text(encoding="utf-8"), store(self.number)
         read = time.monotonic()
         while not STOP.exists():
             try:
                 if time.monotonic() - read > EVERY:
-                    current = store(self.number)
+                    if PASSWORD.read_text(encoding="utf-8") != password:
+                        current.engine.dispose()
+                        password, current = PASSWORD.read_text(encoding="utf-8"), store(self.number)
                     read = time.monotonic()
                 point = Metric("loss", float(self.logged), int(time.time() * 1000), self.logged)
                 current.log_metric(self.run_id, point)
