@@ -4,7 +4,8 @@
 usage: clients.py PASSWORD_FILE STOP_FILE PORT SSL_CA
 
 Each client reads the password anew every second, and with a new one does as one that is started again with the new URI.
-Four of them log in for every call, four keep their sessions. The exit status is 0 if no call failed and nothing is missing.
+Four of them log in for every call, four keep their sessions. The exit status is 0 if no call failed and
+nothing is missing.
 """
 
 from __future__ import annotations
