@@ -188,13 +188,13 @@ def reminder(run: Run) -> str:
 # What the deploy ends with, by the state of a schema.
 READY = ("current", "not compared", "predicted")
 SAID = {
-    "behind": "runs, but MLflow {wanted} cannot use it yet: {database} has an older schema",
-    "ahead": "runs, but MLflow {wanted} cannot use it: a newer MLflow wrote {database}",
-    "half_applied": "runs, but no MLflow can use it yet: a migration of {database} was interrupted",
-    "drifted": "runs, but {database} is not as MLflow wants it: something was changed by hand",
-    "foreign": "runs, but {database} holds tables that are not MLflow's",
-    "unknown": "runs, but {database} was written by an MLflow that this collection does not know",
-    "empty": "runs, but {database} has no tables yet",
+    "behind": "MLflow {wanted} cannot use it yet: {database} has an older schema",
+    "ahead": "MLflow {wanted} cannot use it: a newer MLflow wrote {database}",
+    "half_applied": "no MLflow can use it yet: a migration of {database} was interrupted",
+    "drifted": "{database} is not as MLflow wants it: something was changed by hand",
+    "foreign": "{database} holds tables that are not MLflow's",
+    "unknown": "{database} was written by an MLflow that this collection does not know",
+    "empty": "{database} has no tables yet",
 }
 REMEDIES = {
     "behind": "take it to MLflow {wanted}",
@@ -214,9 +214,11 @@ def headline(host: str, schemas: Sequence[Mapping[str, Any]], predicted: bool) -
             "is predicted, nothing was changed." if predicted else "is ready."
         )
     said = "; ".join(
-        SAID.get(one["state"], "runs, but {database} is " + str(one["state"])).format(**one) for one in wrong
+        SAID.get(one["state"], "{database} is " + str(one["state"])).format(**one) for one in wrong
     )
-    return f"MLflow's backend store on {host} {said}." + (" Nothing was changed." if predicted else "")
+    return f"MLflow's backend store on {host} runs, but {said}." + (
+        " Nothing was changed." if predicted else ""
+    )
 
 
 def next_steps(
@@ -275,6 +277,8 @@ def next_steps(
             steps.append(("what backups there are", f"{shlex.quote(backup_program)} list"))
             steps.append(("look at one's restore", command(run, "restore", host, ["--check"])))
         steps.append(("remove it, data kept", command(run, "remove", host)))
+    # Two schemas may ask for the same.
+    steps = list(dict.fromkeys(steps))
     width = max(len(name) for name, dummy in steps) + 2
     lines = [f"  {name:<{width}}{text}" for name, text in steps]
     said = reminder(run)

@@ -205,7 +205,11 @@ def test_the_state_decides_what_comes_next(state: str, says: str, steps: list[st
 def test_one_schema_that_is_not_right_is_enough() -> None:
     good = {"state": "current", "database": "mlflow", "wanted": "3.17.2"}
     auth = {"state": "behind", "database": "auth", "wanted": "3.17.2"}
-    assert "auth has an older schema" in headline("store1", [good, auth], predicted=False)
+    assert headline("store1", [good, auth], predicted=False) == (
+        "MLflow's backend store on store1 runs, but MLflow 3.17.2 cannot use it yet: auth has an older schema."
+    )
+    both = next_steps(started(MAKE), [{**good, "state": "behind"}, auth])
+    assert len([line for line in both if "make upgrade" in line]) == 1
 
 
 def test_the_filters_refuse_what_they_cannot_use() -> None:
