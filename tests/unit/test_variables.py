@@ -183,6 +183,7 @@ def test_every_playbook_says_it_before_anything_else(playbook: str, tmp_path: Pa
         "mlflow_mysql_user_password",
     ]
     tasks = [line for line in done.stdout.splitlines() if line.startswith("TASK")]
-    assert len([task for task in tasks if "mlflow_variables" not in task]) <= 1, tasks
+    # The choice of a Python is the controller's too; one more task may be the include of the role.
+    assert len([task for task in tasks if not re.search("mlflow_variables|Interpreter", task)]) <= 1, tasks
     # Ansible repeats the command line, where a user should not write one.
     assert CANARY not in done.stdout.split("PLAY [", 1)[1] + done.stderr
