@@ -188,3 +188,27 @@ def test_a_python_that_does_not_run_is_not_taken(tmp_path: Path) -> None:
     output = play()
     assert "a has /usr/bin/python3" in output and f"b has {named}" in output
     assert "a has its own" in play(ANSIBLE_PYTHON_INTERPRETER=str(named))
+
+
+def tasks_of(content: Any) -> list[dict[str, Any]]:
+    """All tasks of a file, those of its blocks too."""
+    found: list[dict[str, Any]] = []
+    for one in content or ():
+        found.append(one)
+        for inside in ("tasks", "pre_tasks", "block", "rescue", "always"):
+            found += tasks_of(one.get(inside))
+    return found
+
+
+def test_reports_are_lists_of_lines() -> None:
+    """Ansible's own output has a text of several lines as one line of JSON, and a list of lines as lines."""
+    reports = 0
+    for path in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]:
+        for task in tasks_of(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            said = task.get("ansible.builtin.debug", {}).get("msg", "")
+            if isinstance(said, str):
+                # But for what stands in an expression.
+                assert "\n" not in re.sub(r"{{.*?}}", "", said, flags=re.DOTALL).strip(), (path, task["name"])
+                assert "_report(" not in said or "splitlines()" in said, (path, task["name"])
+            reports += isinstance(said, list) or "splitlines()" in said
+    assert reports > 5
