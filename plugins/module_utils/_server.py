@@ -65,6 +65,7 @@ DISK_MARGIN = 64 * MIB
 DENIED = (1044, 1142, 1143, 1227)
 NO_SUCH = (1109, 1146)
 ER_QUERY_TIMEOUT = 3024
+PAGE_SIZE = 16384  # of the server, from which on a key may have 3072 bytes
 COMPRESSED_PAGE = 8192  # pages of this size and larger have room for every key
 COMPRESSED_MARGIN = 100
 STOPPED = "with a backup, and MLflow stopped"
@@ -108,6 +109,7 @@ VARIABLES = {
     "transaction_read_only": "@@session.transaction_read_only",
     "innodb_read_only": "@@global.innodb_read_only",
     "innodb_force_recovery": "@@global.innodb_force_recovery",
+    "innodb_page_size": "@@global.innodb_page_size",
     "innodb_default_row_format": "@@global.innodb_default_row_format",
     "disabled_storage_engines": "@@global.disabled_storage_engines",
     "foreign_key_checks": "@@session.foreign_key_checks",
@@ -228,6 +230,7 @@ class Server:
     transaction_read_only: bool = False
     innodb_read_only: bool = False
     innodb_force_recovery: int = 0
+    innodb_page_size: int = 16384
     innodb_default_row_format: str = "dynamic"
     disabled_storage_engines: str = ""
     foreign_key_checks: bool = True
@@ -1017,6 +1020,15 @@ def check_settings(server: Server) -> list[Blocker]:
                 f"SET GLOBAL sql_mode = '{wanted}', and sql_mode: '{wanted}' in mlflow_mysql_settings so that it stays"
                 if "the server" in lax
                 else "change what sets sql_mode at every login: SELECT @@GLOBAL.init_connect shows it",
+            )
+        )
+    if server.innodb_page_size < PAGE_SIZE:
+        found.append(
+            blocker(
+                "page_size",
+                f"innodb_page_size is {server.innodb_page_size}: keys may have "
+                f"{server.innodb_page_size * 3072 // PAGE_SIZE} bytes, and MLflow's are longer (error 1071)",
+                "move to a server with innodb_page_size 16384, the default; it is chosen when a data directory is made",
             )
         )
     engines = {name.strip().lower() for name in server.disabled_storage_engines.split(",")}

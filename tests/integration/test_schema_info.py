@@ -222,6 +222,7 @@ def test_read_only_server(store: MySQL, options: dict[str, Any], run_module: Run
     try:
         found = run_module("mlflow_schema_info", options)
         assert "read_only" in {blocker["name"] for blocker in found["blockers"]}
+        assert "MLflow cannot write: super_read_only and read_only are on" in found["message"]
         refused(run_module("mlflow_schema", change), "nothing was changed", "(read_only)", "Remedy: ")
     finally:
         store.execute("SET GLOBAL super_read_only = OFF")

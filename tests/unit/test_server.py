@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,3 +136,22 @@ def test_long_lists_are_cut() -> None:
 
 def test_account_with_quotes() -> None:
     assert _server.account("o'b@r@%") == "'o''b@r'@'%'"
+
+
+def test_pages_that_are_too_small_for_keys() -> None:
+    (found,) = _server.check_settings(server(innodb_page_size=8192))
+    assert (found["name"], found["severity"]) == ("page_size", "error")
+    assert "1536 bytes" in found["message"]
+    assert _server.check_settings(server(innodb_page_size=65536)) == []
+
+
+def test_all_are_documented() -> None:
+    """The names of all that is found, wherever the source has them."""
+    root = Path(_server.__file__).parents[2]
+    source = Path(_server.__file__).read_text(encoding="utf-8")
+    names = set(re.findall(r'blocker\(\s*"(\w+)"', source)) | {
+        name for name, _message, _before in _server.ROWS.values()
+    }
+    text = (root / "docs" / "blockers.md").read_text(encoding="utf-8")
+    assert len(names) > 25
+    assert sorted(name for name in names if f"`{name}`" not in text) == []
