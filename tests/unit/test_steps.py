@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -259,6 +260,27 @@ def test_make_has_all_of_the_output_on_request() -> None:
         assert f"ANSIBLE_STDOUT_CALLBACK={callback} ansible-playbook" in done.stdout
     assert "STDOUT_CALLBACK=default" not in make("-n", "-o", ".venv/run", "uri", "V=1").stdout
     assert "CALLBACK=json " in make("-n", "-o", ".venv/run", "check", ANSIBLE_STDOUT_CALLBACK="json").stdout
+
+
+@pytest.mark.parametrize("hosts", ["a,", "a,a-rather-long-name.example.org,"])
+def test_make_prints_uris_and_nothing_else(tmp_path: Path, hosts: str) -> None:
+    """Whatever a URI holds, for one host and for several; why there is none goes to standard error."""
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [{"name": "Print", "debug": {"msg": "{{ uri }}"}}],
+    }
+    play["vars"] = {"uri": URI, "ansible_connection": "local"}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    fake = tmp_path / "ansible-playbook"
+    real = shutil.which("ansible-playbook")
+    fake.write_text(f"#!/bin/sh\nexec {real} -i {hosts} {tmp_path}/play.yml $FAIL\n")
+    fake.chmod(0o755)
+    words = ("-s", "-o", ".venv/run", "uri", f"PATH={tmp_path}:{os.environ['PATH']}", "INVENTORY=x")
+    done = make(*words, FAIL="")
+    assert done.stdout.splitlines() == [URI] * hosts.count(","), done.stderr
+    failed = make(*words, FAIL="-e uri={{nothing}}")
+    assert failed.returncode and failed.stdout == "" and "nothing" in failed.stderr
 
 
 def test_what_is_silent_gets_a_sign_of_life() -> None:
