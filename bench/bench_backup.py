@@ -337,7 +337,7 @@ def restore_ours(store: Any, *which: str) -> Restored:
     store.stop()
     with timed() as second:
         take_over(store)
-    shutil.rmtree(store.restored)
+    store.forget()
     took = Took(first[0].seconds + second[0].seconds, first[0].busy + second[0].busy)
     parts = {name: float(value) for name, value in result["seconds"].items()}
     checks = first[0].seconds - sum(parts.values())

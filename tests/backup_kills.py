@@ -507,7 +507,7 @@ class Harness:
         if any(store.home.glob(".partial*")):
             self.outcome.problems.append("left after a restore: a half made directory of data")
         store.exchange()
-        shutil.rmtree(store.restored)
+        store.forget()
         store.start()
         if self.wrong == "row":
             store.execute("DELETE FROM mlflow.metrics ORDER BY timestamp LIMIT 1")

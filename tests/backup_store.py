@@ -178,7 +178,11 @@ class Store:
 
     def exchange(self) -> None:
         """Put what was restored into `data.restored` in the place of the data. The store must be stopped."""
-        self.backup("exchange", str(self.home / "data"), str(self.home / "data.restored"))
+        self.backup("swap", "in")
+
+    def forget(self) -> None:
+        """Remove the data that was replaced."""
+        self.backup("swap", "end")
 
     @property
     def restored(self) -> Path:

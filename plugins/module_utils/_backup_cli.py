@@ -323,6 +323,7 @@ def wanted_of(options: argparse.Namespace) -> _backup_restore.Wanted:
 
 
 def command_plan(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    _backup_restore.check_place(settings)
     with reading(settings.directory):
         return _backup_restore.make_plan(settings, wanted_of(options)).describe()
 
@@ -330,7 +331,10 @@ def command_plan(settings: Settings, options: argparse.Namespace) -> dict[str, A
 def command_restore(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
     with locked(settings.scratch, "restore", "restoring", options.wait), reading(settings.directory):
         plan = _backup_restore.make_plan(settings, wanted_of(options))
-        return _backup_restore.restore(settings, plan, options.into, "restore", say)
+        into = options.into
+        if into is None:
+            into = _backup_restore.make_place(settings, "restore")
+        return {**_backup_restore.restore(settings, plan, into, "restore", say), "into": into}
 
 
 def text_restore(result: Mapping[str, Any]) -> str:
@@ -345,9 +349,15 @@ def text_restore(result: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *result["notes"]])
 
 
-def command_exchange(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
-    _backup_restore.exchange(settings, options.first, options.second)
-    return {"exchanged": [options.first, options.second]}
+def command_swap(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    if options.do == "in":
+        return {"swapped": _backup_restore.swap_in(settings, options.run)}
+    if options.do == "back":
+        return {"back": _backup_restore.swap_back(settings, options.run)}
+    if options.do == "end":
+        return {"kept": _backup_restore.swap_end(settings, options.run, options.keep)}
+    with _backup_restore.swapping(settings) as undone:
+        return {"undone": undone}
 
 
 def command_drill(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
@@ -408,15 +418,20 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--before", help="restore what was committed before a statement, or before a GTID")
         one.add_argument("--backup", help="restore this full backup alone")
         if name == "restore":
-            one.add_argument("--into", required=True, help="the directory to make")
+            one.add_argument("--into", help="the directory to make, if it is not for the store itself")
             for waiting in (full, one):
                 waiting.add_argument("--wait", action="store_true", help="wait for one that is being made")
     commands.add_parser("off-host", help="copy all of it to the place off the host that is set")
     fetch = commands.add_parser("fetch", help="bring everything back from the place off the host")
     fetch.add_argument("--into", required=True, help="the directory to make")
-    exchange = commands.add_parser("exchange", help="exchange two directories in one step")
-    exchange.add_argument("first")
-    exchange.add_argument("second")
+    swap = commands.add_parser("swap", help="swap the store's data for what was restored")
+    swap.add_argument(
+        "do",
+        choices=("in", "back", "end", "settle"),
+        help="put it in the store's place; undo that; remove what was replaced; undo what was interrupted",
+    )
+    swap.add_argument("--run", default="1", help="what names the data that is replaced")
+    swap.add_argument("--keep", action="store_true", help="keep what was replaced")
     commands.add_parser("drill", help="restore the newest backup into a server of its own, and look at it")
     return main_parser
 

@@ -474,9 +474,10 @@ def free_bytes(path: str) -> int:
 
 
 def tree_size(path: str, without: Iterable[str] = ()) -> int:
-    """Return how many bytes the files below a directory take, less those with some names."""
+    """Return how many bytes the files below a directory take, less those and the directories with some names."""
     total, left_out = 0, set(without)
-    for parent, _directories, names in os.walk(path):
+    for parent, directories, names in os.walk(path):
+        directories[:] = [name for name in directories if name not in left_out]
         for name in names:
             if name not in left_out:
                 with contextlib.suppress(OSError):

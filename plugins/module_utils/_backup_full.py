@@ -13,7 +13,7 @@ import shutil
 import time
 from typing import Any, Callable, Mapping, Sequence
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _swap
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
     FORMAT,
     PACKED,
@@ -183,7 +183,7 @@ def make_full(settings: Settings, say: Say, wait: bool = False) -> dict[str, Any
 def _make_full(settings: Settings, connection: Any, say: Say) -> dict[str, Any]:
     archive = Archive(settings.directory)
     started = time.monotonic()
-    size = tree_size(settings.data, without=logs_of(settings))
+    size = tree_size(settings.data, without=(*logs_of(settings), *_swap.own_entries(settings.data)))
     room_for(settings.scratch, size, "a copy of the data")
     same = os.stat(settings.scratch).st_dev == os.stat(settings.directory).st_dev
     room_for(settings.directory, size // PACKED + (size if same else 0), "a full backup")
@@ -243,6 +243,8 @@ def _make_full(settings: Settings, connection: Any, say: Say) -> dict[str, Any]:
     write_document(os.path.join(partial, "manifest.json"), manifest)
     os.rename(partial, os.path.join(archive.full, name))
     sync_directory(archive.full)
+    # What was restored into the store is worth to be kept from now on.
+    _swap.accept(settings.data)
     return archive.manifest(name)
 
 

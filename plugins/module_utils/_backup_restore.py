@@ -3,21 +3,22 @@
 
 A restore makes a directory of data beside the store's: it unpacks a full backup, opens it with a server of our own,
 which applies the copied binary log as a replica applies what it received, and compares it with the manifest. Only then
-the store's data is exchanged for it, in one step.
+the store's data is swapped for it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import errno
 import os
 import shutil
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _swap
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
+    FULL,
     PARTIAL,
     Archive,
     BackupProblem,
@@ -28,7 +29,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     parse_time,
     room_for,
     stamp,
-    sync_directory,
     try_unpacking,
     unpack_tree,
 )
@@ -47,6 +47,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_s
     Server,
     remove_strays,
     throw_away,
+    undisturbed,
     version_of,
     without_secret,
 )
@@ -61,8 +62,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_l
 )
 
 RELAY = "restore-relay"
-EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
-AT_FDCWD = -100
 WORKERS = 4
 SHOWN = 8
 
@@ -606,23 +605,99 @@ def let_root_in(server: Server, settings: Settings) -> None:
     server.rows("GRANT ALL ON *.* TO 'root'@'localhost' WITH GRANT OPTION")
 
 
-def exchange(settings: Settings, first: str, second: str) -> None:
-    """Exchange two directories in one step. Raises BackupProblem."""
-    with locked(settings.directory, "exchange", "exchanging the store's data", wait=True):
-        for directory in (first, second):
-            if in_use(directory):
-                raise BackupProblem(f"a server runs on {directory}: stop it first. Nothing was changed")
-        library = ctypes.CDLL(None, use_errno=True)
+# The swap
+
+REMEDIES = {
+    errno.EBUSY: "unmount what is mounted there, or end what uses it",
+    errno.EXDEV: "unmount what is mounted there: it is another mount than the directory above it",
+    errno.EROFS: "mount its file system writable",
+    errno.ENOENT: "make the directory, or correct the link that leads there, and mount its disk",
+    errno.EACCES: "run this as root, on a file system that root may write to",
+    errno.EPERM: "run this as root, and take the attributes away that keep it from being changed (lsattr)",
+    errno.EEXIST: "move one of the two away",
+    errno.EIO: "look at the disk",
+    errno.EAGAIN: "another process swaps the data: wait for it to end",
+    **dict.fromkeys(FULL, "make room"),
+}
+
+
+def swap_problem(error: OSError, settings: Settings) -> BackupProblem:
+    """Return what to say of data that cannot be swapped: where, the system's reason, and the remedy."""
+    paths = [os.fsdecode(path) for path in (error.filename, error.filename2) if isinstance(path, (str, bytes))]
+    remedy = REMEDIES.get(error.errno or 0, "look at that path and its disk")
+    return BackupProblem(
+        f"the data in {settings.data} cannot be swapped: {' and '.join(paths) or settings.data}: "
+        f"{error.strerror or error}. To go on, {remedy}"
+    )
+
+
+@contextlib.contextmanager
+def swapping(settings: Settings) -> Iterator[bool]:
+    """Let nobody else copy or move the store's data, and no signal end it half way; an interrupted swap is undone first.
+
+    Gives whether there was one. Raises BackupProblem.
+    """
+    with locked(settings.directory, "exchange", "swapping the store's data", wait=True), undisturbed():
         try:
-            done = library.renameat2(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), EXCHANGE)
-        except AttributeError:
-            raise BackupProblem(
-                "this host's C library is older than glibc 2.28: upgrade its distribution. Nothing was changed"
-            ) from None
-        if done:
-            raise BackupProblem(
-                f"{first} and {second} cannot be exchanged: {os.strerror(ctypes.get_errno())}. Give two directories of "
-                "one file system. Nothing was changed"
-            )
-        for directory in (first, second):
-            sync_directory(os.path.dirname(os.path.abspath(directory)))
+            yield _swap.settle(settings.data)
+        except OSError as error:
+            raise swap_problem(error, settings) from None
+
+
+def check_place(settings: Settings) -> None:
+    """Raise BackupProblem if restored data cannot take the place of the store's. Touches nothing."""
+    for point in _swap.mounts_below(settings.data):
+        raise BackupProblem(
+            f"the data in {settings.data} cannot be swapped: {point} is a mount point in it. Mount the disk on "
+            f"{settings.data} itself, and have all of the data there"
+        )
+
+
+def make_place(settings: Settings, purpose: str) -> str:
+    """Return where restored data is made, without what earlier runs left. Raises BackupProblem."""
+    check_place(settings)
+    remove_strays(settings, purpose)
+    # What the backups are read from may be read-only: this takes no lock there.
+    with undisturbed():
+        try:
+            _swap.settle(settings.data)
+            place = _swap.place_of(settings.data)
+        except OSError as error:
+            raise swap_problem(error, settings) from None
+    try:
+        place.clear()
+    except OSError as error:
+        raise swap_problem(error, settings) from None
+    return place.restored
+
+
+def check_stopped(*directories: str) -> None:
+    """Raise BackupProblem if a server runs on one of them."""
+    for directory in directories:
+        if in_use(directory):
+            raise BackupProblem(f"a server runs on {directory}: stop it first. Nothing was changed")
+
+
+def swap_in(settings: Settings, run: str) -> str:
+    """Put what was restored in the place of the store's data. Returns where that is. Raises BackupProblem."""
+    check_place(settings)
+    with swapping(settings):
+        place = _swap.place_of(settings.data)
+        if not os.path.isdir(place.restored):
+            raise BackupProblem(f"there is no restored data in {place.restored}: restore it first")
+        check_stopped(settings.data, place.restored)
+        return _swap.bring_in(place, run)
+
+
+def swap_back(settings: Settings, run: str) -> bool:
+    """Undo `swap_in`, whether it ended or was interrupted. Returns whether it had ended. Raises BackupProblem."""
+    with swapping(settings):
+        place = _swap.place_of(settings.data)
+        check_stopped(settings.data)
+        return _swap.bring_back(place, run)
+
+
+def swap_end(settings: Settings, run: str, keep: bool) -> str | None:
+    """Remove the data that was replaced. Returns where it is, if it is to be kept. Raises BackupProblem."""
+    with swapping(settings):
+        return _swap.end(_swap.place_of(settings.data), run, keep)

@@ -12,10 +12,117 @@ import tempfile
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _swap
+
+# Each may be a mount point, or a symbolic link to a directory elsewhere.
+DIRECTORIES = ("data", "backups", "bin", "build", "mlflow", "run", "secrets", "tls", "tmp", "upgrade")
+PROGRAMS = ("bin", "mlflow")  # run from there
+# What a store without its container does not need.
+TEMPORARY = ("build", "run", "tmp")
+# Where a link leads that is the store's own; the other directories may be shared with another store.
+OWN = ("data", "run", "secrets", "tls", "tmp", "upgrade")
 RECOVERY = "container/recover.sql"
 PASSWORD_LENGTH = 32  # of 64 characters each: 190 bits at least
 # Of each kind there is one at least, as MySQL's password policy wants it.
 KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_")
+
+
+def find_problems(home: str) -> list[str]:
+    """Return what is wrong with the directories of a store that are there: what, why, and the remedy.
+
+    Those that are not there are made.
+    """
+    problems: list[str] = []
+    places: dict[str, str] = {}
+    for path in [home, *(os.path.join(home, name) for name in DIRECTORIES)]:
+        if not os.path.lexists(path):
+            continue
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            what = f"is a symbolic link to {os.readlink(path)}, and" if os.path.islink(path) else "cannot be used:"
+            problems.append(
+                f"{path} {what} that gives: {error.strerror}. Mount the disk that it is on, correct the link, or choose "
+                "another mlflow_mysql_home."
+            )
+            continue
+        name = os.path.basename(path)
+        if not stat.S_ISDIR(status.st_mode):
+            problems.append(f"{path} is not a directory: move it away, or choose another mlflow_mysql_home.")
+            continue
+        flags = os.statvfs(path).f_flag
+        if flags & os.ST_RDONLY:
+            problems.append(
+                f"{path} cannot be written to ({os.strerror(errno.EROFS)}): mount its file system writable, or choose "
+                "another mlflow_mysql_home."
+            )
+        if name in PROGRAMS and path != home and flags & os.ST_NOEXEC:
+            problems.append(
+                f"No program in {path} can be run, as its file system is mounted with noexec: mount it with exec, or "
+                "choose another mlflow_mysql_home."
+            )
+        real = os.path.realpath(path)
+        if real in places:
+            problems.append(
+                f"{path} and {places[real]} are the same directory ({real}): give each one of its own, or choose another "
+                "mlflow_mysql_home."
+            )
+        places.setdefault(real, path)
+    data = os.path.join(home, "data")
+    if os.path.isdir(data):
+        problems += [
+            f"{point} is a mount point in the directory of data, which could not be swapped for a restored one: mount the "
+            f"disk on {data} itself, and have all of the data there."
+            for point in _swap.mounts_below(data)
+        ]
+    return problems
+
+
+def remove_tree(path: str) -> list[str]:
+    """Remove what is there, links themselves. Returns the mount points, which stay, empty. Raises OSError."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        os.unlink(path)
+        return []
+    left = empty(path)
+    # What holds a mount point stays too.
+    if _swap.is_mount_point(path):
+        return [path]
+    if not left:
+        os.rmdir(path)
+    return left
+
+
+def empty(path: str) -> list[str]:
+    """Remove what is in a directory, but what a file system keeps there itself. See remove_tree."""
+    left: list[str] = []
+    own = _swap.is_mount_point(path)
+    for name in sorted(os.listdir(path)):
+        if not (own and name == _swap.LOST):
+            left += remove_tree(os.path.join(path, name))
+    return left
+
+
+def is_own_target(path: str, uid: int) -> bool:
+    """Return whether a link leads to a directory that is only the store's."""
+    found = os.stat(path)
+    return (
+        os.path.basename(path) in OWN
+        and stat.S_ISDIR(found.st_mode)
+        and found.st_uid in (0, uid)
+        and not found.st_mode & stat.S_ISVTX
+    )
+
+
+def has_entries(path: str) -> bool:
+    """Return whether anything is in a directory but what a file system keeps there itself."""
+    return os.path.isdir(path) and any(name != _swap.LOST for name in os.listdir(path))
+
+
+def full_backups(path: str) -> list[str]:
+    try:
+        return os.listdir(os.path.join(path, "full"))
+    except OSError:
+        return []
 
 
 @dataclass(frozen=True)
@@ -74,7 +181,8 @@ class Home:
         path = os.path.join(self.path, name) if name else self.path
         absent = not os.path.lexists(path)
         if not absent and not os.path.isdir(path):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+            code = errno.ENOENT if os.path.islink(path) and not os.path.exists(path) else errno.ENOTDIR
+            raise OSError(code, os.strerror(code), path)
         if not self.check:
             os.makedirs(path, mode=0o700, exist_ok=True)
         self._own(Entry(path, uid, gid, mode), absent)
@@ -194,6 +302,62 @@ class Home:
         }
         return [listing, *self.diffs]
 
+    def settle(self) -> None:
+        """Undo a swap of the data that was interrupted."""
+        data = os.path.join(self.path, "data")
+        if _swap.is_interrupted(os.path.realpath(data)):
+            self.before.append("data: half swapped")
+            self.after.append("data: as before the swap")
+            if not self.check:
+                _swap.settle(data)
+
+    def clear(self, purge: bool) -> tuple[list[str], list[str]]:
+        """Remove what a removed store does not need or, to purge it, everything but full backups.
+
+        Returns what was kept of the backups, and the mount points that stay, empty. Raises OSError.
+        """
+        kept: list[str] = []
+        left: list[str] = []
+        if not os.path.isdir(self.path):
+            if os.path.islink(self.path) and purge:
+                self._take(self.path)
+            return kept, left
+        for name in sorted(os.listdir(self.path)) if purge else TEMPORARY:
+            path = os.path.join(self.path, name)
+            if purge and name == "backups" and full_backups(path):
+                kept.append(path)
+            elif not (name == _swap.LOST and _swap.is_mount_point(self.path)) and os.path.lexists(path):
+                left += self._take(path, purge)
+        if purge and not kept and not left and not self.check:
+            if os.path.islink(self.path):
+                os.unlink(self.path)
+            elif _swap.is_mount_point(self.path):
+                left.append(self.path)
+            else:
+                os.rmdir(self.path)
+        return kept, left
+
+    def _take(self, path: str, purge: bool = True) -> list[str]:
+        """Remove a file or a directory, and what is where a link leads that is the store's own."""
+        link = os.path.islink(path)
+        mounted = not link and os.path.isdir(path) and _swap.is_mount_point(path)
+        if (mounted or (link and not purge)) and not has_entries(path):
+            return [path] if mounted and purge else []  # so it was before
+        name = os.path.relpath(path, os.path.dirname(self.path))
+        self.before.append(f"{name}: there")
+        self.after.append(f"{name}: " + ("empty" if mounted or (link and not purge) else "absent"))
+        if self.check:
+            return []
+        left: list[str] = []
+        if link:
+            if os.path.exists(path) and is_own_target(path, self.uid):
+                left = empty(os.path.realpath(path))
+            if purge:
+                os.unlink(path)
+        else:
+            left = remove_tree(path)
+        return left if purge else []
+
     def bring(
         self,
         context: Mapping[str, str],
@@ -203,6 +367,7 @@ class Home:
         files: Mapping[str, str] | None = None,
     ) -> None:
         """Make the directories, the files of the build context and others, and the passwords. Raises OSError."""
+        self.settle()
         self.directory("", 0, 0, 0o755)
         self.directory("build", 0, 0, 0o755)
         self.directory("data", self.uid, self.uid, 0o750)

@@ -15,6 +15,7 @@ description:
     it, and generates passwords that are missing.
   - The data directory is made but never emptied, and the owner of what is in it is never changed.
   - A generated password is made on the host, never leaves it, and is never made again while its file holds one.
+  - Any of the directories may be a mount point or a symbolic link. A swap of the data that was interrupted is undone.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -32,6 +33,19 @@ options:
     description: Directory that holds everything of the store.
     type: path
     required: true
+  state:
+    description:
+      - V(absent) removes what a store without its container does not need, C(build), C(run) and C(tmp). What is a mount
+        point or a symbolic link is emptied.
+    type: str
+    choices: [present, absent]
+    default: present
+  purge:
+    description:
+      - With O(state=absent), whether everything is removed, the data and the passwords too. C(backups) stays if there is a
+        full backup in it. Where a symbolic link leads is emptied too; a mount point is emptied and stays.
+    type: bool
+    default: false
   uid:
     description: User and group ID of the container's server, as the host sees it.
     type: int
@@ -76,6 +90,12 @@ EXAMPLES = r"""
       mlflow.env: |
         MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE=300
     generate: [root_password, container/mysql_password]
+
+- name: Remove all of a store but its full backups
+  mlflow_ops.backend_store.mlflow_mysql_home:
+    path: /srv/mlflow-mysql
+    state: absent
+    purge: true
 """
 
 RETURN = r"""
@@ -85,6 +105,18 @@ generated:
   type: list
   elements: str
   sample: [root_password]
+kept:
+  description: What was kept of the backups.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/mlflow-mysql/backups]
+left:
+  description: The mount points that stay, empty, after O(purge=true).
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/mlflow-mysql/data]
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -95,6 +127,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "purge": {"type": "bool", "default": False},
             "uid": {"type": "int", "default": 999},
             "rootless": {"type": "bool", "default": False},
             "context": {"type": "dict", "default": {}},
@@ -108,20 +142,26 @@ def main() -> None:
     options = module.params
     uid = options["uid"]
     home = Home(options["path"].rstrip("/"), uid, module.check_mode, options["rootless"])
+    kept: list[str] = []
+    left: list[str] = []
     try:
-        home.bring(
-            options["context"],
-            options["generate"],
-            options["passwords"],
-            options["recovery"],
-            options["files"],
-        )
+        if options["state"] == "absent":
+            kept, left = home.clear(options["purge"])
+        else:
+            home.bring(
+                options["context"],
+                options["generate"],
+                options["passwords"],
+                options["recovery"],
+                options["files"],
+            )
     except OSError as error:
+        where = error.filename2 or error.filename or options["path"]
         module.fail_json(
-            msg=f"{error.filename2 or error.filename or options['path']} cannot be written: {error.strerror}. "
+            msg=f"{where} cannot be {'removed' if options['state'] == 'absent' else 'written'}: {error.strerror}. "
             "Run as root, on a file system that is writable and not full, or choose another directory."
         )
-    module.exit_json(changed=bool(home), generated=home.generated, diff=home.diff())
+    module.exit_json(changed=bool(home), generated=home.generated, kept=kept, left=left, diff=home.diff())
 
 
 if __name__ == "__main__":

@@ -174,6 +174,8 @@ home:
     - C(current), whether nothing is to be done in O(home).
     - C(uid), the user ID by which the host knows O(home.uid) of the container. It is another one where the engine is
       rootless, and V(null) if that cannot be told.
+    - C(problems), what is wrong with those of its directories that are there, such as one that cannot be written to or a
+      symbolic link that leads nowhere, each with the remedy.
   returned: when O(home) is given
   type: dict
 data_dir:
@@ -183,8 +185,9 @@ data_dir:
   contains:
     state:
       description:
-        - V(absent), V(empty), V(interrupted) (an initialisation that never finished), V(mysql) or V(foreign)
-          (something that is not MySQL's).
+        - V(absent), V(empty), V(interrupted) (an initialisation that never finished), V(mysql), V(swapping) (half
+          swapped for restored data; M(mlflow_ops.backend_store.mlflow_mysql_home) undoes that) or V(foreign) (something
+          that is not MySQL's).
       type: str
     version:
       description: Version of the MySQL server that last opened it, V(null) if it cannot be told.
@@ -272,8 +275,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates, _swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home, find_problems
 
 MIB = 1024 * 1024
 DPKG = "/var/lib/dpkg"
@@ -369,9 +372,11 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
     if not os.path.isdir(path):
         result.update(state="foreign", sample=[os.path.basename(path) + " (not a directory)"])
         return result
-    entries = [name for name in sorted(os.listdir(path)) if name != "lost+found"]
-    result["sample"] = entries[:SHOWN_ENTRIES]
-    if "mysql" in entries and ("mysql.ibd" in entries or "ibdata1" in entries):
+    entries = _swap.entries(path)
+    result["sample"] = sorted(entries)[:SHOWN_ENTRIES]
+    if _swap.is_interrupted(path):
+        result["state"] = "swapping"
+    elif "mysql" in entries and ("mysql.ibd" in entries or "ibdata1" in entries):
         witness = "mysql.ibd" if "mysql.ibd" in entries else "ibdata1"
         result.update(
             state="mysql", version=data_dir_version(path), uid=os.stat(os.path.join(path, witness)).st_uid
@@ -647,6 +652,7 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
         result["home"] = {
             "uid": uid,
             "current": uid is not None and look_at_home({**options["home"], "uid": uid}, engine.rootless),
+            "problems": find_problems(options["home"]["path"].rstrip("/")),
         }
     if options["data_dir"]:
         result["data_dir"] = look_at_data_dir(options["data_dir"])

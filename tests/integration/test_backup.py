@@ -360,10 +360,8 @@ def test_directories_that_are_no_restored_data(backups: Backups) -> None:
     data = backups.store.home / "data"
     assert "no restore made it" in backups.problem("restore", "--into", str(data))
     assert (data / "auto.cnf").exists()
-    other = backups.store.home / "other"
-    other.mkdir()
-    problem = backups.problem("exchange", str(data), str(other))
-    assert problem == f"a server runs on {data}: stop it first. Nothing was changed"
+    backups.store.restored.mkdir()
+    assert backups.problem("swap", "in") == f"a server runs on {data}: stop it first. Nothing was changed"
 
 
 def test_tables_that_a_copy_leaves_empty(backups: Backups) -> None:
@@ -747,6 +745,7 @@ def test_a_restored_store_is_backed_up_and_restored(backups: Backups, history: H
     restored = backups.restore("--to", history.times["30 rows"])
     assert restored["tables"]["mlflow"]["t"] == 30
     store.exchange()
+    store.forget()
     store.start()
     after = store.execute("SELECT @@server_uuid")[0][0]
     assert after != before

@@ -25,9 +25,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_r
     Plan,
     Wanted,
     check_target,
-    exchange,
     make_plan,
     short,
+    swap_in,
 )
 from made_backups import Server, add_full, flip, new_key, settings_for
 from made_log import BEGAN, OTHER, UUID, query_body
@@ -436,29 +436,21 @@ def test_what_a_restore_may_replace(tmp_path: Path) -> None:
         check_target(str(tmp_path))
 
 
-def test_two_directories_are_exchanged(tmp_path: Path) -> None:
+def test_data_that_a_server_uses_is_not_swapped(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "store")
-    first, second = tmp_path / "first", tmp_path / "second"
-    for path in (first, second):
-        path.mkdir()
+    data, restored = Path(settings.data), Path(settings.home, "data.restored")
+    data.mkdir(exist_ok=True)
+    with pytest.raises(BackupProblem, match=f"there is no restored data in {restored}: restore it first"):
+        swap_in(settings, "1")
+    restored.mkdir()
+    for path in (data, restored):
         (path / "ibdata1").write_text(path.name)
-    exchange(settings, str(first), str(second) + os.sep)
-    assert ((first / "ibdata1").read_text(), (second / "ibdata1").read_text()) == ("second", "first")
-    with pytest.raises(BackupProblem, match=r"cannot be exchanged: No such file.*Nothing was changed"):
-        exchange(settings, str(first), str(tmp_path / "third"))
-
-
-def test_data_that_a_server_uses_is_not_exchanged(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path / "store")
-    first, second = tmp_path / "first", tmp_path / "second"
-    for path in (first, second):
-        path.mkdir()
-        (path / "ibdata1").write_text(path.name)
-    with (second / "ibdata1").open("rb"):
-        with pytest.raises(
-            BackupProblem, match=rf"a server runs on {second}: stop it first\. Nothing was changed"
-        ):
-            exchange(settings, str(first), str(second))
-    assert (first / "ibdata1").read_text() == "first"
-    exchange(settings, str(first), str(second))
-    assert (first / "ibdata1").read_text() == "second"
+    for used in (data, restored):
+        with (used / "ibdata1").open("rb"):
+            with pytest.raises(
+                BackupProblem, match=rf"a server runs on {used}: stop it first\. Nothing was changed"
+            ):
+                swap_in(settings, "1")
+    assert (data / "ibdata1").read_text() == "data"
+    swap_in(settings, "1")
+    assert (data / "ibdata1").read_text() == "data.restored"

@@ -155,10 +155,10 @@ def test_the_program_needs_nothing_but_python(program: Path) -> None:
     """Not even the directory that it is called in, nor libraries that are not Python's."""
     done = call(sys.executable, "-I", "-S", program, "--help", cwd="/", env={})
     assert (done.returncode, done.stderr) == (0, "")
-    for command in ("full", "copy", "follow", "list", "plan", "restore", "exchange", "drill"):
+    for command in ("full", "copy", "follow", "list", "plan", "restore", "swap", "drill"):
         assert command in done.stdout
-    done = call(program, "restore", env={})
-    assert done.returncode == 2 and "--into" in done.stderr
+    done = call(program, "swap", "out", env={})
+    assert done.returncode == 2 and "settle" in done.stderr
 
 
 def put(program: Path, **more: Any) -> Path:
@@ -182,7 +182,7 @@ def put(program: Path, **more: Any) -> Path:
         (("plan", "--before", " `"), "--before is empty"),
         (("plan", "--to", "2026-11-23T18:00:00Z", "--backup", "x"), "--to and --backup exclude each other"),
         (("restore", "--into", "/nowhere/data"), "there is no good full backup in"),
-        (("exchange", "/nowhere/a", "/nowhere/b"), "cannot be exchanged: No such file or directory"),
+        (("swap", "in"), "there is no restored data in .*/data.restored: restore it first"),
         (("drill",), "there is no good full backup in"),
         (("--directory", "/nowhere", "plan"), "/nowhere/.reading.lock: No such file or directory"),
         (("--directory", "/nowhere", "copy"), "/nowhere/.exchange.lock: No such file or directory"),
