@@ -623,7 +623,9 @@ REMEDIES = {
 
 def swap_problem(error: OSError, settings: Settings) -> BackupProblem:
     """Return what to say of data that cannot be swapped: where, the system's reason, and the remedy."""
-    paths = [os.fsdecode(path) for path in (error.filename, error.filename2) if isinstance(path, (str, bytes))]
+    paths = [
+        os.fsdecode(path) for path in (error.filename, error.filename2) if isinstance(path, (str, bytes))
+    ]
     remedy = REMEDIES.get(error.errno or 0, "look at that path and its disk")
     return BackupProblem(
         f"the data in {settings.data} cannot be swapped: {' and '.join(paths) or settings.data}: "
@@ -633,7 +635,7 @@ def swap_problem(error: OSError, settings: Settings) -> BackupProblem:
 
 @contextlib.contextmanager
 def swapping(settings: Settings) -> Iterator[bool]:
-    """Let nobody else copy or move the store's data, and no signal end it half way; an interrupted swap is undone first.
+    """Let nobody else copy or move the store's data, and no signal end it half way. An interrupted swap is undone.
 
     Gives whether there was one. Raises BackupProblem.
     """

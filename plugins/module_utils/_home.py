@@ -40,10 +40,14 @@ def find_problems(home: str) -> list[str]:
         try:
             status = os.stat(path)
         except OSError as error:
-            what = f"is a symbolic link to {os.readlink(path)}, and" if os.path.islink(path) else "cannot be used:"
+            what = (
+                f"is a symbolic link to {os.readlink(path)}, and"
+                if os.path.islink(path)
+                else "cannot be used:"
+            )
             problems.append(
-                f"{path} {what} that gives: {error.strerror}. Mount the disk that it is on, correct the link, or choose "
-                "another mlflow_mysql_home."
+                f"{path} {what} that gives: {error.strerror}. Mount the disk that it is on, correct the link, or "
+                "choose another mlflow_mysql_home."
             )
             continue
         name = os.path.basename(path)
@@ -64,15 +68,15 @@ def find_problems(home: str) -> list[str]:
         real = os.path.realpath(path)
         if real in places:
             problems.append(
-                f"{path} and {places[real]} are the same directory ({real}): give each one of its own, or choose another "
-                "mlflow_mysql_home."
+                f"{path} and {places[real]} are the same directory ({real}): give each one of its own, or choose "
+                "another mlflow_mysql_home."
             )
         places.setdefault(real, path)
     data = os.path.join(home, "data")
     if os.path.isdir(data):
         problems += [
-            f"{point} is a mount point in the directory of data, which could not be swapped for a restored one: mount the "
-            f"disk on {data} itself, and have all of the data there."
+            f"{point} is a mount point in the directory of data, which could not be swapped for a restored one: mount "
+            f"the disk on {data} itself, and have all of the data there."
             for point in _swap.mounts_below(data)
         ]
     return problems

@@ -4,10 +4,10 @@
 The other data is made where it can take the place of the store's without being copied:
 
 - *beside* the directory of data, where the kernel exchanges two directories in one step;
-- *inside* it, below a hidden name, where the directory itself cannot be renamed: it is a mount point, a symbolic link, or
-  its file system exchanges nothing. Then what is in it is moved, one entry after the other. A journal comes first, and
-  goes last: what was interrupted is undone by it. A server does not start on what is half moved, as `mysql` goes first
-  and comes last, and the journal keeps the directory from being taken for an empty one.
+- *inside* it, below a hidden name, where the directory itself cannot be renamed: it is a mount point or a symbolic
+  link, or its file system exchanges nothing. Then what is in it is moved, one entry after the other. A journal comes
+  first, and goes last: what was interrupted is undone by it. A server does not start on what is half moved, as `mysql`
+  goes first and comes last, and the journal keeps the directory from being taken for an empty one.
 
 InnoDB does not look for tablespaces below a hidden name. Needs nothing but Python. All functions raise OSError.
 """
@@ -128,7 +128,7 @@ class Place:
     def clear(self) -> None:
         """Remove what interrupted and failed runs left, but the last data that a store worked with."""
         left = [self.restored, *glob_partial(self.directory, os.path.basename(self.restored))]
-        used = []
+        used: list[str] = []
         for path in self.swapped():
             worthless = os.path.exists(os.path.join(path, MARKER)) or not os.listdir(path)
             (left if worthless else used).append(path)

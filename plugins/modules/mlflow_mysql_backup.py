@@ -16,6 +16,9 @@ description:
   - The program is one file of Python. It makes full backups, copies the binary log, restores, and proves that a restore
     works. C(mlflow-mysql-backup --help) says how.
   - Backups are never removed by this module.
+  - With O(state=absent), and when the name of the container or the directory for the textfile collector changes, what
+    runs the program is ended, and what it wrote for the collector under the earlier names is removed, so that no alert
+    fires for a store that is gone.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -43,6 +46,8 @@ options:
       - What the program must know, as the role P(mlflow_ops.backend_store.mlflow_mysql_backup#role) gives it. C(home)
         is O(path).
       - Needed if O(state=present). C(directory) is the directory of the backups.
+      - With O(state=absent), C(container) and C(textfile_directory) say where to look for what was written for the
+        textfile collector, besides the settings that are on the host.
     type: dict
     default: {}
   files:
@@ -114,6 +119,11 @@ program:
   returned: success
   type: str
   sample: /srv/mlflow-mysql/bin/mlflow-mysql-backup
+program_is_there:
+  description: Whether the program is there now. In check mode it is not on a host that has none yet.
+  returned: success
+  type: bool
+  sample: true
 """
 
 import glob
@@ -147,6 +157,13 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _state,
     _survey,
     _swap,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_host import (
+    end,
+    metric_files,
+    of_earlier,
+    read_settings,
+    stamps,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home
 
@@ -226,6 +243,59 @@ def present(home: Home, settings: dict[str, object], identity: str | None, secre
     home.program(PROGRAM, build(sys.executable))
 
 
+class Host:
+    """What a store's backups have outside its home."""
+
+    def __init__(self, module: AnsibleModule, home: Home) -> None:
+        self.module = module
+        self.home = home
+        self.earlier = dict(read_settings(os.path.join(home.path, SETTINGS)))
+
+    def remove(self, wanted: dict[str, object]) -> None:
+        """Remove what is of the settings before, and not of those that are wanted."""
+        now = [wanted.get(name) for name in ("textfile_directory", "container")]
+        before = [self.earlier.get(name) for name in ("textfile_directory", "container")]
+        absent = self.module.params["state"] == "absent"
+        files = list(self.module.params["files"])
+        old = of_earlier(files, str(now[1]), before[1])
+        for path in [*old, *stamps([*old, *(files if absent else [])])]:
+            if not self.home.check and "/systemd/system/" in path and os.path.lexists(path):
+                self._systemctl("disable", "--now", os.path.basename(path))
+            self.home.remove(path)
+        if not absent and now == before:
+            return
+        # What runs with the settings before would write once more.
+        if self.earlier and not self.home.check:
+            end(os.path.join(self.home.path, PROGRAM))
+        for directory, container in [before, now] if absent else [before]:
+            for path in metric_files(directory, container):
+                self.home.remove(path)
+        if absent:
+            self._remove_containers()
+
+    def reload(self, files: list[str]) -> None:
+        """Have systemd forget units that are gone."""
+        if files and not self.home.check and os.path.isdir("/run/systemd/system"):
+            self._systemctl("daemon-reload")
+            names = [os.path.basename(path) for path in files if "/systemd/system/" in path]
+            if names:
+                self._systemctl("reset-failed", *names)
+
+    def _systemctl(self, *arguments: str) -> None:
+        if self.module.get_bin_path("systemctl") is not None:
+            self.module.run_command(["systemctl", "--quiet", *arguments])
+
+    def _remove_containers(self) -> None:
+        """Remove the scratch servers of what was killed."""
+        docker = self.module.get_bin_path("docker")
+        if docker is None or self.home.check:
+            return
+        label = f"label={_backup_server.LABEL}={self.home.path}"
+        found = self.module.run_command([docker, "ps", "--all", "--quiet", "--filter", label])[1].split()
+        if found:
+            self.module.run_command([docker, "rm", "--force", *found])
+
+
 def is_missing(module: AnsibleModule, name: str) -> bool:
     return not glob.glob(name) if "/" in name else module.get_bin_path(name) is None
 
@@ -259,6 +329,7 @@ def main() -> None:
         module.fail_json(msg="identity is empty: give an identity of age, or leave it out")
     home = Home(options["path"].rstrip("/"), 0, module.check_mode)
     files = []
+    host = Host(module, home)
     try:
         for path, text in sorted(options["files"].items()):
             before = len(home.before) + len(home.diffs)
@@ -273,6 +344,8 @@ def main() -> None:
         else:
             for name in (PROGRAM, SETTINGS, *(os.path.join("secrets", secret) for secret in SECRETS)):
                 home.remove(name)
+            host.reload(files)
+        host.remove(options["settings"])
     except OSError as error:
         module.fail_json(
             msg=f"{error.filename2 or error.filename or options['path']} cannot be written: {error.strerror}. "
@@ -286,6 +359,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(home),
         program=os.path.join(home.path, PROGRAM),
+        program_is_there=os.path.exists(os.path.join(home.path, PROGRAM)),
         missing=[name for name in options["programs"] if is_missing(module, name)],
         cron_runs=cron_runs(),
         inactive=inactive,

@@ -42,8 +42,8 @@ options:
     default: present
   purge:
     description:
-      - With O(state=absent), whether everything is removed, the data and the passwords too. C(backups) stays if there is a
-        full backup in it. Where a symbolic link leads is emptied too; a mount point is emptied and stays.
+      - With O(state=absent), whether everything is removed, the data and the passwords too. C(backups) stays if there
+        is a full backup in it. Where a symbolic link leads is emptied too; a mount point is emptied and stays.
     type: bool
     default: false
   uid:

@@ -174,8 +174,8 @@ home:
     - C(current), whether nothing is to be done in O(home).
     - C(uid), the user ID by which the host knows O(home.uid) of the container. It is another one where the engine is
       rootless, and V(null) if that cannot be told.
-    - C(problems), what is wrong with those of its directories that are there, such as one that cannot be written to or a
-      symbolic link that leads nowhere, each with the remedy.
+    - C(problems), what is wrong with those of its directories that are there, such as one that cannot be written to
+      or a symbolic link that leads nowhere, each with the remedy.
   returned: when O(home) is given
   type: dict
 data_dir:

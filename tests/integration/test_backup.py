@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
     load_settings,
     stamp,
+    tree_size,
     write_document,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import LABEL, throw_away
@@ -30,6 +31,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_s
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from backup_store import Store, docker
+from conftest import COLLECTIONS
 
 # Nobody pulls the plug here: the server need not wait for the disk.
 OPTIONS = (
@@ -779,3 +781,126 @@ def test_a_restored_store_is_backed_up_and_restored(backups: Backups, history: H
             assert {key: result[key] for key in planned} == planned
             assert result["tables"]["mlflow"]["t"] == rows
     assert "no full backup is from before what is wanted" in backups.problem("plan", "--to", switched)
+
+
+# Data on a disk of its own
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _swap
+rename, count = os.rename, [0]
+def counted(*arguments):
+    count[0] += 1
+    if count[0] == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(*arguments)
+os.rename = counted
+_swap.bring_in(_swap.place_of(sys.argv[2]), "1")
+"""
+
+
+@pytest.fixture
+def disk(backups: Backups, tmp_path: Path) -> Iterator[Path]:
+    """The store's data on a file system that is mounted on its directory."""
+    store, data = backups.store, backups.store.home / "data"
+    image = tmp_path / "disk"
+    with image.open("wb") as stream:
+        stream.truncate(1 << 30)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    store.stop()
+    kept = store.home / "data.before"
+    data.rename(kept)
+    data.mkdir()
+    subprocess.run(["mount", "-o", "loop", image, data], check=True)
+    try:
+        subprocess.run(["cp", "-a", f"{kept}/.", data], check=True)
+        store.start()
+        yield data
+    finally:
+        docker("rm", "--force", store.container)
+        subprocess.run(["umount", "--lazy", data], check=True)
+
+
+def kill_the_swap(backups: Backups, disk: Path, number: int) -> None:
+    """Before its move of that number. Neither a server nor the copier takes what is there for a store."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(COLLECTIONS), str(disk), str(number)], check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert "there is no store" in backups.problem("copy")
+    container = backups.store.container
+    docker("start", container)
+    assert docker("wait", container) != "0"
+    assert "not empty and is not a MySQL data directory" in backups.store.log()
+    assert backups.run("swap", "settle") == {"undone": True}
+
+
+def test_data_on_a_disk_of_its_own(backups: Backups, disk: Path) -> None:
+    """Restored beside a server that runs and starts again; killed half way; undone; done; undone; ended."""
+    backups.use()
+    store = backups.store
+    store.execute("CREATE OR REPLACE VIEW mlflow.nothing AS SELECT 1")
+    backups.run("full")
+    insert(store, 7001, 7010)
+    backups.run("copy")
+    before = content(store.execute)
+    moment = stamp(time.time())
+    store.execute("DELETE FROM mlflow.t WHERE id > 7000")
+    after = content(store.execute)
+    backups.run("copy")
+    restored = backups.run("restore", "--to", moment)
+    assert restored["into"] == f"{disk}/.data.restored"
+    assert restored["tables"]["mlflow"]["t"] == len(before)
+    # The server does not see the copy, also not when it starts.
+    store.stop()
+    store.start()
+    assert content(store.execute) == after
+    assert "restored" not in str(store.execute("SHOW DATABASES"))
+    size = backups.run("full")["archive"]["unpacked"]
+    assert size < 1.2 * tree_size(str(disk / ".data.restored")), "the copy is in the backup"
+    assert backups.problem("swap", "in").startswith("a server runs on")
+    store.stop()
+    for number in (4, 12, 30):
+        kill_the_swap(backups, disk, number)
+    assert backups.run("swap", "settle") == {"undone": False}
+    store.start()
+    assert content(store.execute) == after
+    store.stop()
+    backups.run("swap", "in", "--run", "2")
+    store.start()
+    assert content(store.execute) == before
+    store.stop()
+    assert backups.run("swap", "back", "--run", "2") == {"back": True}
+    assert backups.run("swap", "back", "--run", "2") == {"back": False}
+    store.start()
+    assert content(store.execute) == after
+    # The next restore begins anew.
+    backups.run("restore", "--to", moment)
+    store.stop()
+    backups.run("swap", "in", "--run", "3")
+    store.start()
+    kept = backups.run("swap", "end", "--run", "3", "--keep")["kept"]
+    assert kept == f"{disk}/.data.replaced-3"
+    store.stop()
+    store.start()
+    assert content(store.execute) == before
+    assert [name for name in os.listdir(disk) if name.startswith((".data", ".partial", "mlflow_ops"))] == [
+        ".data.replaced-3"
+    ]
+    assert (disk / "lost+found").is_dir() and os.path.ismount(disk)
+
+
+def test_a_disk_that_has_no_room_for_the_restored_data(backups: Backups, disk: Path) -> None:
+    """It is asked for where the copy is made."""
+    backups.use()
+    backups.run("full")
+    filler = fill(disk)
+    try:
+        assert re.search(
+            rf"the restored data takes \d+ MiB, and {disk} has 0 MiB free", backups.problem("restore")
+        )
+    finally:
+        filler.unlink()
+    assert not list(disk.glob(".*"))

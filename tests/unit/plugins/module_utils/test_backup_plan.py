@@ -6,7 +6,6 @@ The binary log is made by a fake server. Needs the programs `zstd` and `age`.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any

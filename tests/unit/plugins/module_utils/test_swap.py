@@ -27,9 +27,24 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home imp
 from made_backups import settings_for
 
 RUN = "20261130T060000Z"
-OLD = {"mysql/db": "old", "mysql.ibd": "old", "ibdata1": "old", "auto.cnf": "old", "#innodb_redo/#ib_redo1": "old"}
+OLD = {
+    "mysql/db": "old",
+    "mysql.ibd": "old",
+    "ibdata1": "old",
+    "auto.cnf": "old",
+    "#innodb_redo/#ib_redo1": "old",
+}
 NEW = {"mysql/db": "new", "mysql.ibd": "new", "ibdata1": "new", "mlflow/runs.ibd": "new"}
-PLACES = ("beside", "tmpfs", "ext4", "bind", "absolute link", "relative link", "link to a mount", "home is a link")
+PLACES = (
+    "beside",
+    "tmpfs",
+    "ext4",
+    "bind",
+    "absolute link",
+    "relative link",
+    "link to a mount",
+    "home is a link",
+)
 
 
 class Killed(BaseException):
@@ -53,7 +68,9 @@ def read(directory: Path) -> dict[str, str]:
 
 
 def hidden(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir() if path.name.startswith((".", "data.", "mlflow_ops")))
+    return sorted(
+        path.name for path in directory.iterdir() if path.name.startswith((".", "data.", "mlflow_ops"))
+    )
 
 
 class Mounts:
@@ -236,7 +253,9 @@ def test_an_error_in_the_middle_is_undone(mounts: Mounts, monkeypatch: pytest.Mo
     place = restore(home)
     with monkeypatch.context() as patched:
         patched.setattr(os, "rename", fails)
-        with pytest.raises(BackupProblem, match="cannot be swapped: /.* and /.*: No space left.*, make room"):
+        with pytest.raises(
+            BackupProblem, match=r"cannot be swapped: /.* and /.*: No space left.*, make room"
+        ):
             swap_in(settings, RUN)
     assert read(home / "data") == OLD and read(Path(place.restored)) == NEW
     assert swap_in(settings, RUN).endswith("/data/.data.swapped-" + RUN)
@@ -291,7 +310,7 @@ def test_a_journal_keeps_two_from_moving(mounts: Mounts) -> None:
         json.dumps({"source": ".data.restored", "sink": ".data.swapped-1", "old": ["mysql"], "new": []})
     )
     write(home / "data" / ".data.swapped-1", {"mysql/db": "other"})
-    with pytest.raises(BackupProblem, match="File exists. To go on, move one of the two away"):
+    with pytest.raises(BackupProblem, match=r"File exists\. To go on, move one of the two away"):
         swap_in(settings_for(home), RUN)
 
 
@@ -304,7 +323,9 @@ def test_where_restored_data_is_made(mounts: Mounts, monkeypatch: pytest.MonkeyP
     assert make_place(settings, "restore") == f"{home}/data/.data.restored"
     mounts.tmpfs(home / "data/mlflow data")
     for refused in (lambda: make_place(settings, "restore"), lambda: check_place(settings)):
-        with pytest.raises(BackupProblem, match=re.escape(f"{home}/data/mlflow data is a mount point in it. Mount")):
+        with pytest.raises(
+            BackupProblem, match=re.escape(f"{home}/data/mlflow data is a mount point in it. Mount")
+        ):
             refused()
 
 
@@ -319,7 +340,9 @@ def test_directories_that_are_as_they_should_be(mounts: Mounts) -> None:
     assert find_problems(str(mounts.base / "nowhere")) == []
 
 
-@pytest.mark.parametrize("name", ["data", "backups", "secrets", "tmp", "upgrade", "tls", "run", "mlflow", "build", ""])
+@pytest.mark.parametrize(
+    "name", ["data", "backups", "secrets", "tmp", "upgrade", "tls", "run", "mlflow", "build", ""]
+)
 def test_links_that_lead_nowhere_and_what_is_read_only(mounts: Mounts, name: str) -> None:
     home = mounts.base / "home"
     path = home / name
@@ -327,7 +350,8 @@ def test_links_that_lead_nowhere_and_what_is_read_only(mounts: Mounts, name: str
         home.mkdir()
     path.symlink_to("../nowhere")
     assert re.search(
-        f"^{path} is a symbolic link to ../nowhere, and that gives: No such file or directory. Mount", find_problems(str(home))[0]
+        f"^{path} is a symbolic link to ../nowhere, and that gives: No such file or directory. Mount",
+        find_problems(str(home))[0],
     )
     path.unlink()
     path.symlink_to(path.name)
@@ -337,7 +361,9 @@ def test_links_that_lead_nowhere_and_what_is_read_only(mounts: Mounts, name: str
     assert f"{path} is not a directory: move it away" in find_problems(str(home))[0]
     path.unlink()
     mounts.tmpfs(path, "size=1m,ro")
-    assert re.search(f"^{path} cannot be written to .Read-only file system.: mount", find_problems(str(home))[0])
+    assert re.search(
+        f"^{path} cannot be written to .Read-only file system.: mount", find_problems(str(home))[0]
+    )
 
 
 def test_what_cannot_be_run_and_one_directory_twice(mounts: Mounts) -> None:

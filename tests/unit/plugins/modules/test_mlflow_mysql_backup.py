@@ -356,3 +356,98 @@ def test_what_cannot_be_done_is_said(home: Path, tmp_path: Path) -> None:
     assert result["failed"] and "file" in result["msg"] and "choose another directory" in result["msg"]
     result = run(home, **wanted(home, files={str(tmp_path / "file/cron"): "x"}))
     assert result["failed"] and str(tmp_path / "file") in result["msg"]
+
+
+# What is outside a store's home
+
+
+def metric(directory: Path, container: str, job: str, text: str | None = None) -> Path:
+    directory.mkdir(exist_ok=True)
+    path = directory / f"mlflow_mysql_backup_{container}_{job}.prom"
+    sample = f'mlflow_mysql_backup_{job}_x{{store="{container}"}} 1\n'
+    path.write_text(f"# HELP x\n{sample}" if text is None else text)
+    return path
+
+
+def others(directory: Path) -> list[Path]:
+    """What is not the store's, though its name begins alike."""
+    return [
+        metric(directory, "store_2", "full"),
+        metric(directory, "store_full", "full"),
+        metric(directory, "other", "full"),
+        metric(directory, "store", "by_hand", 'x{store="else"} 1\n'),
+        metric(directory, "store", "empty", ""),
+    ]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["settings", "no settings"])
+def test_metrics_of_a_store_that_is_gone(home: Path, tmp_path: Path, kept: bool) -> None:
+    """Also of one whose settings were lost, or that another directory was chosen for since."""
+    collector, now = tmp_path / "old [1]", tmp_path / "new"
+    options = wanted(home)
+    options["settings"]["textfile_directory"] = str(collector)
+    ok(run(home, **options), changed=True)
+    if not kept:
+        (home / "backup.json").unlink()
+        now = collector
+    ours = [metric(collector, "store", job) for job in ("full", "full_status", "binlog_copied", "new_job")]
+    partial = collector / "mlflow_mysql_backup_store_full.prom.4711"
+    partial.write_text("")
+    ours += [partial, metric(now, "store", "drill")]
+    left = others(collector)
+    gone = {"state": "absent", "settings": {"container": "store", "textfile_directory": str(now)}}
+    result = ok(run(home, check=True, **gone), changed=True)
+    assert all(path.exists() for path in ours) and str(ours[0]) in json.dumps(result["diff"])
+    ok(run(home, **gone), changed=True)
+    assert [path for path in ours if path.exists()] == []
+    assert all(path.exists() for path in left)
+    ok(run(home, **gone), changed=False)
+
+
+def test_another_name_and_another_directory(home: Path, tmp_path: Path) -> None:
+    """What was written and scheduled under the earlier names goes."""
+    options = wanted(home)
+    options["settings"]["textfile_directory"] = str(tmp_path / "one")
+    table = tmp_path / "mlflow-mysql-backup-store"
+    ok(run(home, **options, files={str(table): "x"}), changed=True)
+    first, left = metric(tmp_path / "one", "store", "full"), others(tmp_path / "one")
+    ok(run(home, **options, files={str(table): "x"}), changed=False)
+    assert first.exists()
+    options["settings"]["textfile_directory"] = str(tmp_path / "two")
+    ok(run(home, **options, files={str(table): "x"}), changed=True)
+    assert not first.exists() and all(path.exists() for path in left)
+    second = metric(tmp_path / "two", "store", "full")
+    options["settings"]["container"] = "renamed"
+    renamed = tmp_path / "mlflow-mysql-backup-renamed"
+    ok(run(home, **options, files={str(renamed): "x"}), changed=True)
+    assert not second.exists() and not table.exists() and renamed.exists()
+    options["settings"]["textfile_directory"] = None
+    third = metric(tmp_path / "two", "renamed", "full")
+    ok(run(home, **options, files={str(renamed): "x"}), changed=True)
+    assert not third.exists()
+
+
+def test_what_runs_is_ended(home: Path, tmp_path: Path) -> None:
+    """It would write for monitoring once more. That of another store goes on."""
+    collector = tmp_path / "collector"
+    running = {}
+    for store in (home, tmp_path / "other"):
+        options = wanted(store)
+        options["settings"].update(textfile_directory=str(collector), container=store.name)
+        program = ok(run(store, **options), changed=True)["program"]
+        for name in ("data", "tmp"):
+            (store / name).mkdir()
+        running[store] = subprocess.Popen(
+            [program, "follow", "--seconds", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+    try:
+        for process in running.values():
+            assert process.stderr is not None and process.stderr.readline()
+        ok(run(home, state="absent", settings={"container": home.name}), changed=True)
+        assert running[home].poll() == 0
+        assert running[tmp_path / "other"].poll() is None
+        assert {path.name.split("_")[3] for path in collector.iterdir()} == {"other"}
+    finally:
+        for process in running.values():
+            process.kill()
+            process.communicate()

@@ -300,3 +300,131 @@ def test_statements_that_let_root_in(tmp_path: Path) -> None:
     found = file.stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, UID, 0o440)
     ok(run(home, recovery="root_password.new"), changed=False)
+
+
+# A store that is removed
+
+
+def emptied(home: Path) -> list[str]:
+    return sorted(str(path.relative_to(home)) for path in home.rglob("*"))
+
+
+def test_absent(tmp_path: Path) -> None:
+    """The data and the passwords stay; what is kept elsewhere stays there, empty."""
+    home, scratch = tmp_path / "home", tmp_path / "scratch"
+    ok(run(home, context=CONTEXT, generate=GENERATE), changed=True)
+    (home / "tmp").rmdir()
+    scratch.mkdir()
+    os.chown(scratch, UID, UID)
+    (home / "tmp").symlink_to("../scratch")
+    (scratch / "#sql").write_text("x")
+    (home / "data/ibdata1").write_text("x")
+    before = everything(home)
+    ok(run(home, check=True, state="absent"), changed=True)
+    assert everything(home) == before and (scratch / "#sql").exists()
+    ok(run(home, state="absent"), changed=True)
+    assert not (home / "build").exists() and not (home / "run").exists()
+    assert (home / "data/ibdata1").exists() and (home / "secrets/root_password").exists()
+    assert (home / "tmp").is_symlink() and os.listdir(scratch) == []
+    ok(run(home, state="absent"), changed=False)
+    ok(run(home, context=CONTEXT, generate=GENERATE), changed=True)
+    assert (home / "tmp").is_symlink()
+
+
+@pytest.mark.parametrize("backups", [False, True], ids=["no full backup", "a full backup"])
+@pytest.mark.parametrize("kind", ["plain", "mounts", "links", "home is a mount", "home is a link"])
+def test_purge(tmp_path: Path, kind: str, backups: bool) -> None:
+    """Nothing of the data stays anywhere, but full backups, mount points, and what may be another store's."""
+    home, disk, shared = tmp_path / "home", tmp_path / "disk", tmp_path / "shared"
+    mounts = []
+
+    def mount(path: Path, *arguments: str) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", *arguments, str(path)], check=True)
+        mounts.append(path)
+
+    shared.mkdir()
+    (shared / "venv").write_text("x")
+    try:
+        if kind == "home is a mount":
+            mount(home, "-t", "tmpfs", "tmpfs")
+        elif kind == "home is a link":
+            (tmp_path / "real").mkdir()
+            home.symlink_to("real")
+        if kind == "mounts":
+            disk.mkdir()
+            mount(home / "data", "--bind", str(disk))
+            mount(home / "tmp", "-t", "tmpfs", "tmpfs")
+        elif kind == "links":
+            home.mkdir()
+            for name in ("data", "secrets"):
+                (disk / name).mkdir(parents=True)
+                (home / name).symlink_to(disk / name)
+            (home / "mlflow").symlink_to(shared)
+            (home / "unknown").symlink_to(shared)
+        ok(run(home, context=CONTEXT, generate=GENERATE), changed=True)
+        for name in ("data/mysql", "data/.data.restored", "upgrade/mlflow.backup/full", "backups/binlog"):
+            (home / name).mkdir(parents=True)
+            (home / name / "x").write_text("x")
+        (home / "data/lost+found").mkdir()
+        if backups:
+            (home / "backups/full/000001-x").mkdir(parents=True)
+        before = emptied(home)
+        check = ok(run(home, check=True, state="absent", purge=True), changed=True)
+        assert check["diff"] and emptied(home) == before
+        result = ok(run(home, state="absent", purge=True), changed=True)
+        assert result["kept"] == ([str(home / "backups")] if backups else [])
+        wanted = {
+            "mounts": [str(home / "data"), str(home / "tmp")],
+            "home is a mount": [] if backups else [str(home)],
+        }
+        assert result["left"] == wanted.get(kind, [])
+        left = [name for name in emptied(home) if not name.startswith("backups")] if home.exists() else []
+        # A file system's own directory is at its top.
+        assert left == (["data", "data/lost+found", "tmp"] if kind == "mounts" else [])
+        assert home.exists() is (backups or kind in ("mounts", "home is a mount"))
+        assert (shared / "venv").exists()
+        if kind == "links":
+            assert [os.listdir(disk / name) for name in ("data", "secrets")] == [[], []]
+        elif kind == "home is a link" and not backups:
+            assert not home.is_symlink() and os.listdir(tmp_path / "real") == []
+        ok(run(home, state="absent", purge=True), changed=False)
+    finally:
+        for path in reversed(mounts):
+            subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def test_purge_of_what_is_read_only(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ok(run(home, generate=GENERATE), changed=True)
+    subprocess.run(["mount", "--bind", str(home / "data"), str(home / "data")], check=True)
+    try:
+        (home / "data/ibdata1").write_text("x")
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(home / "data")], check=True)
+        result = run(home, state="absent", purge=True)
+        assert result["failed"]
+        assert result["msg"].startswith(
+            f"{home}/data/ibdata1 cannot be removed: Read-only file system. Run as root"
+        )
+    finally:
+        subprocess.run(["umount", "--lazy", str(home / "data")], check=True)
+
+
+def test_a_directory_that_is_a_link_to_nowhere(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "data").symlink_to("../nowhere")
+    assert run(home)["msg"].startswith(f"{home}/data cannot be written: No such file or directory.")
+
+
+def test_a_swap_that_was_interrupted_is_undone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ok(run(home, generate=GENERATE), changed=True)
+    (home / "data/.data.restored").mkdir()
+    (home / "data/.data.swapped-1/mysql").mkdir(parents=True)
+    journal = {"source": ".data.restored", "sink": ".data.swapped-1", "old": ["mysql"], "new": []}
+    (home / "data/mlflow_ops_swap.json").write_text(json.dumps(journal))
+    assert "half swapped" in shown(ok(run(home, check=True, generate=GENERATE), changed=True))
+    ok(run(home, generate=GENERATE), changed=True)
+    assert sorted(os.listdir(home / "data")) == [".data.restored", "mysql"]
+    ok(run(home, generate=GENERATE), changed=False)
