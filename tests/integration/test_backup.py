@@ -364,6 +364,7 @@ def test_directories_that_are_no_restored_data(backups: Backups) -> None:
     assert (data / "auto.cnf").exists()
     backups.store.restored.mkdir()
     assert backups.problem("swap", "in") == f"a server runs on {data}: stop it first. Nothing was changed"
+    backups.store.restored.rmdir()
 
 
 def test_tables_that_a_copy_leaves_empty(backups: Backups) -> None:
