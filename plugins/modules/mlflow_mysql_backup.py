@@ -150,6 +150,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue_tracking,
     _comparison,
     _connection,
+    _demands,
     _extra_indexes,
     _live_schema,
     _owner,
@@ -172,7 +173,18 @@ PACKAGE = "ansible_collections.mlflow_ops.backend_store.plugins.module_utils"
 PARTS = (
     *(_accounts, _backup_cli, _backup_drill, _backup_files, _backup_full, _backup_log, _backup_off_host),
     *(_backup_restore, _backup_server, _binary_log, _catalogue, _catalogue_auth, _catalogue_tracking),
-    *(_comparison, _connection, _extra_indexes, _live_schema, _owner, _server, _state, _survey, _swap),
+    *(
+        _comparison,
+        _connection,
+        _demands,
+        _extra_indexes,
+        _live_schema,
+        _owner,
+        _server,
+        _state,
+        _survey,
+        _swap,
+    ),
 )
 MODULES = tuple(part.__name__.rpartition(".")[2] for part in PARTS)
 PROGRAM = "bin/mlflow-mysql-backup"
