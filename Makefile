@@ -50,7 +50,7 @@ help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 .PHONY: deploy
-deploy: .venv/run ## Deploy the store on INVENTORY (CHECK=1 predicts, DIFF=1 shows changes)
+deploy: .venv/run ## Deploy the store on INVENTORY (CHECK=1 predicts, DIFF=1 shows changes, V=1 shows all output)
 	@$(PLAY) playbooks/deploy.yml
 
 .PHONY: deploy-group

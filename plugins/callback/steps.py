@@ -344,7 +344,9 @@ class CallbackModule(CallbackBase):
 
     def _item(self, result: Any) -> str:
         dummy, host, uuid = self._of(result)
-        label = str(self._get_item_label(self._data(result)))
+        label = self._get_item_label(self._data(result))
+        # Before ansible-core 2.19 a censored item has none.
+        label = "(censored)" if label is None else str(label)
         with self._lock:
             self._progress[host, uuid] = f"done: {label[:60]}"
         return label

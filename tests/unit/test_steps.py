@@ -72,7 +72,13 @@ def test_a_run(tmp_path: Path) -> None:
             {"name": "Block of text", "debug": {"msg": "first line\nsecond line\n"}},
             {"name": "Print the URI", "debug": {"msg": URI}},
             {"name": "A structure", "debug": {"msg": {"counts": {"pass": 3}}}},
-            {"name": "Secret", "command": "echo canary-1", "no_log": True, "notify": "Handle"},
+            {
+                "name": "Secret",
+                "command": "echo {{ item }}",
+                "loop": ["canary-1"],
+                "no_log": True,
+                "notify": "Handle",
+            },
             {"name": "Fail and go on", "command": "sh -c 'echo why >&2; exit 3'", "ignore_errors": True},
             {
                 "name": "Attempt",
