@@ -65,8 +65,14 @@ def from_options(options: Mapping[str, Any], environment: Mapping[str, str], dir
     if make and default and inventory[:1] == [shortened(default, directory)]:
         inventory[0] = ""
     words: list[str] = []
-    for name, option in (("remote_user", "--user"), ("private_key_file", "--private-key")):
-        if options.get(name):
+    for name, option, usual in (
+        ("connection", "--connection", ("ssh", "smart")),
+        ("remote_user", "--user", ()),
+        ("private_key_file", "--private-key", ()),
+        ("ssh_common_args", "--ssh-common-args", ()),
+        ("ssh_extra_args", "--ssh-extra-args", ()),
+    ):
+        if options.get(name) and options[name] not in usual:
             words += [option, str(options[name])]
     for name, option in (("vault_password_files", "--vault-password-file"), ("vault_ids", "--vault-id")):
         for value in options.get(name) or ():

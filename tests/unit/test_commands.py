@@ -151,6 +151,15 @@ def test_passwords_are_asked_for_again() -> None:
     assert "--ask-become-pass" not in command(started(asks, **options), "uri")
 
 
+def test_the_way_to_the_host_is_repeated() -> None:
+    run = started(None, connection="local", ssh_common_args="-J jump host", private_key_file="")
+    assert command(run, "uri") == (
+        "ansible-playbook -i inventories/mine/hosts.yml --connection local --ssh-common-args '-J jump host' "
+        "playbooks/uri.yml"
+    )
+    assert "--connection" not in command(started(None, connection="ssh"), "uri")
+
+
 def test_what_is_not_repeated_is_named() -> None:
     run = started(extra_vars=["mlflow_mysql_root_password=hunter2 x=y", "{mlflow_mysql_key: hunter2}", "x=1"])
     lines = next_steps(run, [{"state": "current", "database": "mlflow", "wanted": "3.17.2"}])
