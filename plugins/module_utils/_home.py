@@ -266,7 +266,7 @@ class Home:
         path = os.path.join(self.path, "secrets", name)
         entry = Entry(path, 0, self.uid if mounted else 0, 0o440 if mounted else 0o400)
         found = self._read(path)
-        if (content is None and found) or (content is not None and found == content):
+        if (content is None and self.holds(name)) or (content is not None and found == content):
             self._own(entry)
             return
         if content is None:
@@ -276,6 +276,10 @@ class Home:
             f"secrets/{name}: " + ("a generated password" if content is None else "the given password")
         )
         self._write(entry, content or generate())
+
+    def holds(self, name: str) -> bool:
+        """Return whether there is a password in its file. One of white space only is none."""
+        return bool((self._read(os.path.join(self.path, "secrets", name)) or "").strip())
 
     def recovery(self, name: str) -> None:
         """Write the statements that let root in with the password of a file."""

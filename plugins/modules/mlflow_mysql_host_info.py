@@ -167,11 +167,22 @@ container:
     - C(id), C(image_id), C(status), C(labels) and C(ports) of O(container), or V(null).
     - What can be changed while it runs is in C(networks), a list of names, and C(limits), a dictionary from what
       C(docker update) sets to its value, without what is not limited.
+    - C(home) is the directory of the store that it was made for, V(null) if this collection did not make it, and
+      C(same_home) whether that is the one of O(home), by whatever path, or was moved there. C(group) is the name by
+      which a member of a group knows it, V(null) for others.
   returned: always
   type: dict
+data_users:
+  description:
+    - Containers that have O(data_dir) mounted, running or not, with C(name) and C(state). Not those of backups, which
+      are gone when they end.
+  returned: when O(data_dir) is given
+  type: list
+  elements: dict
 home:
   description:
     - C(current), whether nothing is to be done in O(home).
+    - C(missing), those of the passwords to O(home.generate) whose files are missing or empty.
     - C(uid), the user ID by which the host knows O(home.uid) of the container. It is another one where the engine is
       rootless, and V(null) if that cannot be told.
     - C(problems), what is wrong with those of its directories that are there, such as one that cannot be written to
@@ -198,6 +209,11 @@ data_dir:
     writable:
       description: Whether it, or the nearest directory above it that exists, can be written to.
       type: bool
+    databases:
+      description:
+        - Dictionary from the name of each database that has MLflow's tables to V(tracking), or V(auth) for those of its
+          auth app. It is read from the names of files, without a login.
+      type: dict
     free_mb:
       description: Free space on its file system, in MiB.
       type: int
@@ -275,7 +291,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates, _swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates, _identity, _swap
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home, find_problems
 
 MIB = 1024 * 1024
@@ -295,6 +311,8 @@ LIMITS = (
     "CpusetMems",
     "BlkioWeight",
 )
+LABEL = "mlflow_ops.backend_store"  # of the role mlflow_mysql: its value is the store's directory
+THROW_AWAY = "mlflow_ops.backend_store.throw_away"  # of the servers that backups and restores run
 STAGE = "mysql_base_image_initialising"  # the staging directory of that role's docker-entrypoint.sh
 
 
@@ -366,6 +384,7 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
         "writable": os.access(nearest_existing(path), os.W_OK) and os.path.isdir(nearest_existing(path)),
         "free_mb": free_mb(path),
         "sample": [],
+        "databases": {},
     }
     if not os.path.lexists(path):
         return result
@@ -379,7 +398,10 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
     elif "mysql" in entries and ("mysql.ibd" in entries or "ibdata1" in entries):
         witness = "mysql.ibd" if "mysql.ibd" in entries else "ibdata1"
         result.update(
-            state="mysql", version=data_dir_version(path), uid=os.stat(os.path.join(path, witness)).st_uid
+            state="mysql",
+            version=data_dir_version(path),
+            uid=os.stat(os.path.join(path, witness)).st_uid,
+            databases=_identity.databases_in(path),
         )
     elif STAGE in entries:
         result["state"] = "interrupted"
@@ -502,6 +524,12 @@ def look_at_home(wanted: dict[str, Any], rootless: bool = False) -> bool:
     return not home
 
 
+def missing_passwords(wanted: dict[str, Any]) -> list[str]:
+    """Return those of the passwords to generate that a store's directory has not."""
+    home = Home(wanted["path"].rstrip("/"), 0, check=True)
+    return [name for name in wanted["generate"] if not home.holds(name)]
+
+
 def digest(context: dict[str, str]) -> str:
     """Return what names an image by its build context."""
     return hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()[:16]
@@ -574,6 +602,20 @@ class Engine:
         _status, out, _err = self._docker("image", "ls", repository, "--format", "{{.Repository}}:{{.Tag}}")
         return [reference for reference in out.split() if not reference.endswith(":<none>")]
 
+    def users_of(self, directory: str) -> list[dict[str, str]]:
+        """Return the containers that have ``directory`` mounted, by whatever path."""
+        if not self.version:
+            return []
+        shown = f'{{{{.Names}}}}\t{{{{.State}}}}\t{{{{.Label "{THROW_AWAY}"}}}}\t{{{{.Mounts}}}}'
+        _status, out, _err = self._docker("ps", "--all", "--no-trunc", "--format", shown)
+        wanted = os.path.realpath(directory)
+        found = []
+        for line in out.splitlines():
+            name, state, throw_away, mounts = (*line.split("\t"), "", "", "")[:4]
+            if not throw_away and wanted in (os.path.realpath(path) for path in mounts.split(",") if path):
+                found.append({"name": name, "state": state})
+        return found
+
     def publisher(self, port: int) -> str | None:
         """Return the name of the running container that publishes ``port``."""
         if not self.version:
@@ -611,7 +653,12 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
                 "ports": found["HostConfig"].get("PortBindings") or {},
                 "networks": sorted(found["NetworkSettings"].get("Networks") or {}),
                 "limits": limits(found["HostConfig"]),
+                "home": (found["Config"].get("Labels") or {}).get(LABEL),
+                "same_home": None,
+                "group": _identity.group_of(found["Config"].get("Cmd") or []),
             }
+            if options["home"] and container["home"]:
+                container["same_home"] = _identity.same_store(container["home"], options["home"]["path"])
     network = None
     if options["network"]:
         for found in engine.inspect("network", [options["network"]]):
@@ -653,8 +700,10 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
             "uid": uid,
             "current": uid is not None and look_at_home({**options["home"], "uid": uid}, engine.rootless),
             "problems": find_problems(options["home"]["path"].rstrip("/")),
+            "missing": missing_passwords(options["home"]),
         }
     if options["data_dir"]:
+        result["data_users"] = engine.users_of(options["data_dir"])
         result["data_dir"] = look_at_data_dir(options["data_dir"])
     if options["port"]:
         result["port"] = look_at_port(options["bind_address"], options["port"])

@@ -286,7 +286,7 @@ def test_host_without_an_engine(tmp_path: Path) -> None:
     assert found["engine"]["error"]
     assert re.fullmatch("mlflow-mysql:[0-9a-f]{16}", found["image"])
     assert found["images"] == {"mysql:9.7.4": None, found["image"]: None}
-    assert found["home"] == {"uid": 999, "current": False, "problems": []}
+    assert found["home"] == {"uid": 999, "current": False, "problems": [], "missing": []}
     assert found["container"] is None
     assert found["data_dir"]["state"] == "absent"
     assert found["port"] == {"free": False, "container": None, "reason": "Address already in use"}

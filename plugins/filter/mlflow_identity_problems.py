@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that compares the store that variables describe with the one that is there."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._identity import problems
+
+DOCUMENTATION = r"""
+name: mlflow_identity_problems
+author:
+  - The mlflow_ops.backend_store authors
+version_added: 0.1.0
+short_description: Compare the store that variables describe with the one that is there
+description:
+  - Another home, another name of the container, another database or another group would make an empty store beside the
+    one that is there. Each is found, and so are secrets that are gone.
+positional: _input
+options:
+  _input:
+    description: What M(mlflow_ops.backend_store.mlflow_mysql_host_info) found on the host.
+    type: dict
+    required: true
+  home:
+    description: The directory that the store is to have.
+    type: str
+    required: true
+  container:
+    description: The name of its container.
+    type: str
+    required: true
+  database:
+    description: The database of MLflow.
+    type: str
+    required: true
+  auth_database:
+    description: The database of MLflow's auth app.
+    type: str
+  group:
+    description: The group that the server is a member of.
+    type: str
+  given:
+    description: The accounts whose passwords are in variables, of V(root), V(user), V(migrator) and V(backup).
+    type: list
+    elements: str
+    default: []
+  present:
+    description: Whether the store is to run, or to be used.
+    type: bool
+    default: true
+  recovers:
+    description: Whether root is to get a new password.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Fail if this is another store
+  ansible.builtin.assert:
+    that: host | mlflow_ops.backend_store.mlflow_identity_problems(home='/srv/mlflow-mysql',
+      container='mlflow_mysql_db', database='mlflow') | length == 0
+"""
+
+RETURN = r"""
+_value:
+  description: A line for each problem, with what is there and how to go on.
+  type: list
+  elements: str
+"""
+
+
+class FilterModule:
+    """What ansible-core asks for."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters of this file."""
+        return {"mlflow_identity_problems": problems}

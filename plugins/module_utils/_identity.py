@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the store that variables describe is the one that is there. Private to this collection.
+
+A variable that names a thing makes another, empty one when it is changed: another home, another container on the same
+data, another database. What is there is known without a login, from the engine and from the names of files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from typing import Any, Mapping, Sequence
+
+# A table of each of MLflow's two schemas that no revision lacks.
+WITNESSES = {"tracking": "experiments.ibd", "auth": "experiment_permissions.ibd"}
+SYSTEM = ("mysql", "sys", "performance_schema", "#innodb_redo", "#innodb_temp")
+# What ansible's filter `to_uuid` makes names in.
+NAMESPACE = uuid.UUID("361E6D51-FAEC-444A-9079-341386DA8E2E")
+GROUP_NAME = "--loose-group-replication-group-name="
+# Without root's nobody gets in, and without the user's MLflow does not; others are made anew by a run.
+VITAL = {"root": "root_password", "user": "container/mysql_password"}
+
+
+def database_of(directory: str) -> str:
+    """Return the name of the database whose files are in a directory: MySQL writes `-` as `@002d`."""
+    return re.sub("@([0-9a-f]{4})", lambda found: chr(int(found.group(1), 16)), directory)
+
+
+def databases_in(data: str) -> dict[str, str]:
+    """Return each database of a data directory that has MLflow's tables, with `tracking` or `auth`."""
+    found: dict[str, str] = {}
+    try:
+        names = sorted(os.listdir(data))
+    except OSError:
+        return found
+    for name in names:
+        if name in SYSTEM:
+            continue
+        for kind, witness in WITNESSES.items():
+            if os.path.isfile(os.path.join(data, name, witness)):
+                found.setdefault(database_of(name), kind)
+    return found
+
+
+def has_data(home: str) -> bool:
+    """Return whether a store's directory holds a server's data."""
+    return os.path.isfile(os.path.join(home, "data", "mysql.ibd"))
+
+
+def same_store(there: str, wanted: str) -> bool:
+    """Return whether a container that was made for the directory ``there`` is that of the store in ``wanted``.
+
+    It is when both are one directory, whatever it is called, and when the store was moved from the one to the other.
+    """
+    try:
+        if os.path.samefile(there, wanted):
+            return True
+    except OSError:
+        pass
+    if os.path.realpath(there) == os.path.realpath(wanted):
+        return True
+    return has_data(wanted) and not has_data(there)
+
+
+def group_of(command: Sequence[str]) -> str | None:
+    """Return the name by which a member's server knows its group, from the command of its container."""
+    return next((part[len(GROUP_NAME) :] for part in command if part.startswith(GROUP_NAME)), None)
+
+
+def problems(
+    host: Mapping[str, Any],
+    home: str,
+    container: str,
+    database: str,
+    auth_database: str | None = None,
+    group: str | None = None,
+    given: Sequence[str] = (),
+    present: bool = True,
+    recovers: bool = False,
+) -> list[str]:
+    """Return what is wrong with the variables, given what ``mlflow_mysql_host_info`` found on a host.
+
+    ``given`` are the accounts whose passwords are in variables. ``present`` is whether the store is to run or is used,
+    and ``recovers`` whether this run is to give root a new password.
+    """
+    found = []
+    there = host.get("container") or {}
+    own = not there or there.get("home") is not None
+    same = there.get("same_home") is not False
+    if own and not same:
+        found.append(
+            f"The container {container} is that of the store in {there['home']}, and mlflow_mysql_home is {home}, "
+            "where MLflow would find another store: nothing was changed. "
+            f"Set mlflow_mysql_home to {there['home']}. To move the store, run the playbook remove with that, which "
+            f"keeps the data, move the directory (mv {there['home']} {home}) and deploy with the new one. For a second "
+            "store choose another mlflow_mysql_container_name, mlflow_mysql_port and mlflow_mysql_image too."
+        )
+    for other in host.get("data_users") or []:
+        if other["name"] != container:
+            found.append(
+                f"The container {other['name']} is on the data in {home}/data already, and "
+                f"mlflow_mysql_container_name is {container}: two servers on one directory destroy it, and nothing "
+                f"was changed. Set mlflow_mysql_container_name to {other['name']}. To give it the new name, run the "
+                "playbook remove with the old one, which keeps the data, and deploy with the new one. For a second "
+                "store choose another mlflow_mysql_home too."
+            )
+    if not present:
+        return found
+    data = host.get("data_dir") or {}
+    # Where the home is wrong, what is in it says nothing.
+    if data.get("state") == "mysql" and same:
+        found += _databases(data.get("databases") or {}, database, auth_database)
+        lost = [] if recovers else _lost(host, given)
+        if lost:
+            paths = " and ".join(f"{home}/secrets/{VITAL[name]}" for name in lost)
+            found.append(
+                f"There is a store in {home}/data, and its password is not in {paths}: nothing was changed. Put the "
+                "secrets of this store back (a copy of secrets/), give the password in "
+                + " and ".join(f"mlflow_mysql_{name}_password" for name in lost)
+                + ", or run the playbook recover_access, which gives the store new ones and keeps its data."
+            )
+    if own and there and same:
+        found += _groups(there.get("group"), group, container)
+    return found
+
+
+def _databases(there: Mapping[str, str], database: str, auth_database: str | None) -> list[str]:
+    found = []
+    for kind, variable, wanted in (
+        ("tracking", "mlflow_mysql_database", database),
+        ("auth", "mlflow_mysql_auth_database", auth_database),
+    ):
+        others = [name for name, one in there.items() if one == kind]
+        if wanted is None or not others or wanted in others:
+            continue
+        what = "experiments and runs" if kind == "tracking" else "users and permissions"
+        found.append(
+            f"{variable} is {wanted}, where there is nothing of MLflow's, and the store has MLflow's {what} in "
+            f"{' and '.join(others)}: nothing was changed, and MLflow would find an empty database. Set {variable} to "
+            f"{others[0]}. docs/changing.md says how to give a database another name; a second one is a store of its "
+            "own, with another mlflow_mysql_home, mlflow_mysql_container_name and mlflow_mysql_port."
+        )
+    return found
+
+
+def _lost(host: Mapping[str, Any], given: Sequence[str]) -> list[str]:
+    missing = (host.get("home") or {}).get("missing") or []
+    return [name for name, path in VITAL.items() if path in missing and name not in given]
+
+
+def _groups(there: str | None, group: str | None, container: str) -> list[str]:
+    if there is None:
+        return []
+    if group is None:
+        return [
+            f"The container {container} is a member of a group, and mlflow_mysql_group is not set: by itself it would "
+            "take what the group does not get, and nothing was changed. Set mlflow_mysql_group as before. To have a "
+            "store of its own, take the host out of the group (playbook group_out), remove its container (playbook "
+            "remove, which keeps the data), and deploy."
+        ]
+    if there != str(uuid.uuid5(NAMESPACE, group)):
+        return [
+            f"The container {container} is a member of a group of another name than mlflow_mysql_group, {group}, "
+            "by which members know one another: nothing was changed. Leave the name of the inventory's group as it was."
+        ]
+    return []

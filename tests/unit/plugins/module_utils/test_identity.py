@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The store that variables describe, compared with the one that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _identity as identity
+
+HOME = "/srv/mlflow-mysql"
+WANTED: dict[str, Any] = {"home": HOME, "container": "mlflow_mysql_db", "database": "mlflow"}
+SECRETS = ["root_password", "migrator_password", "container/mysql_password"]
+
+
+def store(home: Path, *databases: str, auth: str = "") -> Path:
+    """A directory like that of a store whose databases have MLflow's tables."""
+    (home / "data/mysql").mkdir(parents=True)
+    (home / "data/mysql.ibd").touch()
+    for name in databases:
+        (home / "data" / name).mkdir()
+        (home / "data" / name / "experiments.ibd").touch()
+    if auth:
+        (home / "data" / auth).mkdir()
+        (home / "data" / auth / "experiment_permissions.ibd").touch()
+    return home
+
+
+def host(**changes: Any) -> dict[str, Any]:
+    """What is found of a store as WANTED has it."""
+    found: dict[str, Any] = {
+        "container": {"home": HOME, "same_home": True, "group": None},
+        "data_users": [{"name": "mlflow_mysql_db", "state": "running"}],
+        "data_dir": {"state": "mysql", "databases": {"mlflow": "tracking"}},
+        "home": {"missing": []},
+    }
+    found.update(changes)
+    return found
+
+
+def test_databases_are_known_by_their_files(tmp_path: Path) -> None:
+    home = store(tmp_path / "store", "mlflow", "team@002done", auth="users")
+    (home / "data/other").mkdir()
+    (home / "data/other/experiments.txt").touch()
+    found = {"mlflow": "tracking", "team-one": "tracking", "users": "auth"}
+    assert identity.databases_in(str(home / "data")) == found
+    assert identity.databases_in(str(tmp_path / "nowhere")) == {}
+
+
+def test_a_directory_is_the_same_by_whatever_path(tmp_path: Path) -> None:
+    there = store(tmp_path / "there", "mlflow")
+    (tmp_path / "link").symlink_to(there)
+    other = store(tmp_path / "other", "mlflow")
+    for path in (str(there), f"{there}/", f"{there}/../there", str(tmp_path / "link")):
+        assert identity.same_store(str(there), path) and identity.same_store(path, str(there))
+    for path in (str(other), str(tmp_path / "nothing")):
+        assert not identity.same_store(str(there), path)
+    # Neither is there: the container is that of a store that is gone.
+    assert not identity.same_store(str(tmp_path / "gone"), str(tmp_path / "nothing"))
+    # It was moved, with or without what a run leaves where it was.
+    there.rename(tmp_path / "moved")
+    assert identity.same_store(str(there), str(tmp_path / "moved"))
+    (there / "run").mkdir(parents=True)
+    assert identity.same_store(str(there), str(tmp_path / "moved"))
+
+
+def test_what_is_there_and_is_wanted_is_no_problem() -> None:
+    assert identity.problems(host(), **WANTED) == []
+    nothing = {
+        "container": None,
+        "data_users": [],
+        "data_dir": {"state": "absent"},
+        "home": {"missing": SECRETS},
+    }
+    assert identity.problems(nothing, **WANTED) == []
+    assert identity.problems({}, **WANTED) == []
+    by_hand = {"home": None, "same_home": None, "group": None}
+    assert identity.problems(host(container=by_hand), **WANTED) == []
+
+
+@pytest.mark.parametrize(
+    "found, wanted, said",
+    [
+        (
+            {"container": {"home": "/srv/old", "same_home": False, "group": None}, "data_users": []},
+            {},
+            "is that of the store in /srv/old, and mlflow_mysql_home is /srv/mlflow-mysql",
+        ),
+        ({"container": None}, {"container": "new"}, "Set mlflow_mysql_container_name to mlflow_mysql_db"),
+        ({}, {"database": "other"}, "experiments and runs in mlflow"),
+        (
+            {"data_dir": {"state": "mysql", "databases": {"mlflow": "tracking", "users": "auth"}}},
+            {"auth_database": "auth"},
+            "users and permissions in users",
+        ),
+        ({"home": {"missing": SECRETS}}, {}, "recover_access"),
+        ({"home": {"missing": ["root_password"]}}, {}, f"{HOME}/secrets/root_password"),
+        ({"home": {"missing": ["container/mysql_password"]}}, {}, "mlflow_mysql_user_password"),
+        (
+            {"container": {"home": HOME, "same_home": True, "group": "22a437f4-65c6-59a4-909a-6b79052a0d45"}},
+            {},
+            "mlflow_mysql_group is not set",
+        ),
+        (
+            {"container": {"home": HOME, "same_home": True, "group": "22a437f4-65c6-59a4-909a-6b79052a0d45"}},
+            {"group": "renamed"},
+            "another name than mlflow_mysql_group, renamed",
+        ),
+    ],
+)
+def test_what_would_be_another_store_is_named(
+    found: dict[str, Any], wanted: dict[str, Any], said: str
+) -> None:
+    (problem,) = identity.problems(host(**found), **{**WANTED, **wanted})
+    assert said in problem and "nothing was changed" in problem and "\n" not in problem
+
+
+def test_what_goes_on_with_what_is_there_is_left_alone() -> None:
+    member = {"home": HOME, "same_home": True, "group": "22a437f4-65c6-59a4-909a-6b79052a0d45"}
+    assert identity.problems(host(container=member), **WANTED, group="mlflow_store") == []
+    # A store by itself becomes a member; a database beside another; no auth app; secrets that a run makes anew.
+    assert identity.problems(host(), **WANTED, group="mlflow_store") == []
+    both = {"state": "mysql", "databases": {"mlflow": "tracking", "old": "tracking", "users": "auth"}}
+    assert identity.problems(host(data_dir=both), **WANTED) == []
+    assert identity.problems(host(home={"missing": ["migrator_password"]}), **WANTED) == []
+    # Passwords that are given, and a run that is to make them.
+    lost = host(home={"missing": SECRETS})
+    assert identity.problems(lost, **WANTED, given=["root", "user"]) == []
+    assert identity.problems(lost, **WANTED, recovers=True) == []
+    # What is removed needs no password and no database, but must be the one that is meant.
+    assert identity.problems(lost, **{**WANTED, "database": "other"}, present=False) == []
+    other = {"home": "/srv/old", "same_home": False, "group": None}
+    assert len(identity.problems(host(container=other), **WANTED, present=False)) == 1
