@@ -303,9 +303,7 @@ class Walk:
 
     def go(self, revision: Revision, statements: Sequence[Statement]) -> None:
         for one in FACTS.get(revision.revision, ()):
-            # Of a statement that was done the columns may be gone.
-            named = {(one.table, value.name) for value in one.values}
-            if one.table in self.tables and named <= set(self.origins) and self.has_columns(one):
+            if self.can_be_asked(one):
                 self.need(one)
         for statement in statements:
             if statement.data:
@@ -313,10 +311,13 @@ class Walk:
                 continue
             self.change(revision.revision, statement)
 
-    def has_columns(self, fact: Demand) -> bool:
-        """Whether the columns that a fact's clause names are there."""
-        names = set(re.findall(r"\bc\.(\w+)", fact.clause))
-        return all((fact.table, name) in self.origins for name in names)
+    def can_be_asked(self, fact: Demand) -> bool:
+        """Whether all that a fact is about is there already: what is not has no rows that break it."""
+        names = {value.name for value in fact.values} | set(re.findall(r"\bc\.(\w+)", fact.clause))
+        own = [self.live(fact.table, name) for name in names]
+        others = [self.live(fact.parent, value.name) for value in fact.others]
+        tables = re.findall(r"\{database\}\.`(\w+)`", fact.clause)
+        return all([*own, *others]) and set(tables) <= self.tables
 
     def write(self, statement: Statement) -> None:
         """What a statement writes is MLflow's to know."""

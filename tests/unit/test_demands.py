@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -153,6 +154,24 @@ def test_every_revision() -> None:
             "reference mcp_server_version_tags workspace+name+version mcp_server_versions",
         ],
     }
+
+
+@pytest.mark.parametrize("app", ["tracking", "auth"])
+def test_nothing_is_asked_of_what_is_not_there_yet(app: str) -> None:
+    """Whatever revision a store is at, all that is read of it is in it."""
+    catalogue = _catalogue.load(app)
+    for number, entry in enumerate(catalogue.revisions):
+        before = catalogue.schema(entry.revision)
+        columns = set(_demands.columns_of(before))
+        tables = {table for table, _name in columns}
+        steps = [(one, one.statements) for one in catalogue.revisions[number + 1 :]]
+        for one in _demands.demands_of(steps, before):
+            named = [value.name for value in one.values if value.literal is None]
+            named += re.findall(r"\bc\.(\w+)", one.clause)
+            assert {(one.table, name) for name in named} <= columns, (entry.revision, one)
+            others = [value.name for value in one.others if value.literal is None]
+            assert {(one.parent, name) for name in others} <= columns, (entry.revision, one)
+            assert set(re.findall(r"\{database\}\.`(\w+)`", one.clause)) <= tables
 
 
 def test_keys_of_other_databases_foreign_keys() -> None:
