@@ -281,7 +281,7 @@ def next_steps(
         )
         if backup_program:
             steps.append(("what backups there are", f"{shlex.quote(backup_program)} list"))
-            steps.append(("look at one's restore", command(run, "restore", host, ["--check"])))
+            steps.append(("what a restore brings", command(run, "restore", host, ["--check"])))
         steps.append(("remove it, data kept", command(run, "remove", host)))
     # Two schemas may ask for the same.
     steps = list(dict.fromkeys(steps))
