@@ -2,9 +2,11 @@
 """Interrupt every migration of MLflow after every one of its statements, repair the store, and go on.
 
 For each point: a store at the revision before, with rows in every table; the migration up to that statement, and no
-further; what the collection says of it; its repair; MLflow's own migrations up to the newest release. It is good when
-the point was recognised, nothing drifts at the end, and every row of every table is what an upgrade without an
-interruption makes of it. Prints a line for each revision and a count; the exit status is 1 if any point is not good.
+further; what the collection says of it; its repair. It is good when the point was recognised and the store is then
+what the migration makes of it without an interruption: every table's definition and every row. Where that differs,
+MLflow's own migrations go on to the newest release, and all rows are compared there. Migrations that change rows are
+interrupted in stores with no row, one row and two rows in each table too. Prints a line for each revision and a
+count; the exit status is 1 if any point is not good, or if a statement of a migration changes no row.
 """
 
 from __future__ import annotations
@@ -16,15 +18,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tools")]
 # This migration's rows get numbers from MySQL, which does not take one back that was given to an undone row.
-NUMBERED = ("e5f6a7b8c9d0", ("roles", "role_permissions", "user_role_assignments"))
+NUMBERED = ("roles", "role_permissions", "user_role_assignments")
+WITHOUT_NUMBERS = """
+SELECT r.workspace, r.name, r.description, a.user_id, p.resource_type, p.resource_pattern, p.permission
+FROM {0}.roles r LEFT JOIN {0}.user_role_assignments a ON a.role_id = r.id
+LEFT JOIN {0}.role_permissions p ON p.role_id = r.id ORDER BY 1, 2, 4, 5, 6"""
+# How many rows each table has in the stores in which a migration that changes rows is interrupted besides.
+SHAPES = (0, 1, 2)
+# What a migration of the auth app looks for in a database that both apps share.
+SHARED = (
+    "CREATE TABLE {}.alembic_version (version_num varchar(32) NOT NULL PRIMARY KEY)",
+    "CREATE TABLE {}.registered_model_tags (workspace varchar(63) NOT NULL DEFAULT 'default',"
+    " `key` varchar(250) NOT NULL, value varchar(5000), name varchar(256) NOT NULL,"
+    " PRIMARY KEY (workspace, `key`, name))",
+)
 NOW = 1_790_000_000.0
 
 
@@ -54,6 +71,27 @@ def environment(directory: Path, mlflow: Path) -> Path:
     for path in mlflow.iterdir():
         (packages / path.name).symlink_to(path)
     return directory
+
+
+@dataclass
+class Store:
+    """A store before a migration, what that makes of it, and the rows at the newest release if anybody asked."""
+
+    database: str
+    expected: dict[str, Any]
+    at_head: tuple[dict[str, Any], list[tuple[Any, ...]]] | None = None
+
+
+def alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two results of `Harness.whole` are the same but for the order in which indexes were made."""
+
+    def comparable(found: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: (sorted(line.strip(" ,") for line in made.splitlines()), rows)
+            for name, (made, rows) in found.items()
+        }
+
+    return comparable(one) == comparable(other)
 
 
 class Harness:
@@ -88,36 +126,80 @@ class Harness:
         order = {"user": "root", "password": "catalogue", "host": "", "port": 0, "unix_socket": self.socket}
         return self.runner.open_engine({**order, "database": database, "lock_timeout": 30})
 
-    def client(self, program: str, *arguments: str, **more: Any) -> Any:
-        command = ["docker", "exec", "-i", "-e", "MYSQL_PWD=catalogue", self.container, program, "-uroot"]
-        return subprocess.run([*command, *arguments], check=True, capture_output=True, **more)
+    def copy(self, source: str, database: str, rows: bool = True) -> None:
+        """Make `database` what `source` is, without its rows if so wanted. What is so already is left alone."""
+        self.sql(f"CREATE DATABASE IF NOT EXISTS {database} COLLATE utf8mb4_0900_bin")
+        wanted, there = self.whole(source), self.whole(database)
+        changed = [name for name in wanted if not rows or wanted[name] != there.get(name)]
+        self.sql("SET foreign_key_checks = 0")
+        self.sql(f"USE {database}")
+        for name in [name for name in there if name not in wanted or name in changed]:
+            self.sql(f"DROP TABLE `{name}`")
+        for name in changed:
+            self.sql(wanted[name][0])
+            columns = self.sql(
+                "SELECT GROUP_CONCAT(CONCAT('`', column_name, '`')) FROM information_schema.columns WHERE "
+                f"table_schema = '{source}' AND table_name = '{name}' AND generation_expression = ''"
+            )[0][0]
+            if rows or name.startswith("alembic_version"):
+                self.sql(f"INSERT INTO `{name}` ({columns}) SELECT {columns} FROM {source}.`{name}`")
+        self.sql("SET foreign_key_checks = 1")
+        wanted_triggers, there_triggers = self.triggers(source), self.triggers(database)
+        for name in there_triggers:
+            if there_triggers[name] != wanted_triggers.get(name):
+                self.sql(f"DROP TRIGGER `{name}`")
+        for name in wanted_triggers:
+            if there_triggers.get(name) != wanted_triggers[name]:
+                self.sql(wanted_triggers[name])
 
-    def dump(self, database: str) -> bytes:
-        return bytes(self.client("mysqldump", "--skip-comments", "--triggers", "--hex-blob", database).stdout)
+    def triggers(self, database: str) -> dict[str, str]:
+        names = [row[0] for row in self.sql(f"SHOW TRIGGERS FROM {database}")]
+        return {name: self.sql(f"SHOW CREATE TRIGGER {database}.`{name}`")[0][2] for name in names}
 
-    def load(self, database: str, dump: bytes) -> None:
-        self.sql(f"DROP DATABASE IF EXISTS {database}")
-        self.sql(f"CREATE DATABASE {database} COLLATE utf8mb4_0900_bin")
-        self.client("mysql", database, input=dump)
+    def with_rows(self, source: str, rows: int) -> str:
+        """A database like `source` with so many rows in each table. Returns its name."""
+        import fill_tables
+
+        database = f"{self.database}_{rows}"
+        self.copy(source, database, rows=False)
+        fill_tables.fill(self.connection, database, rows)
+        return database
 
     def contents(self, database: str) -> dict[str, Any]:
         tables = [name for (name,) in self.sql(f"SHOW TABLES FROM {database}")]
+        if not tables:
+            return {}
         listed = ", ".join(f"{database}.`{name}`" for name in tables)
         return {name.split(".", 1)[1]: value for name, value in self.sql(f"CHECKSUM TABLE {listed}")}
 
-    def advance(self, database: str, revision: str, stop: int | None = None) -> int:
-        """Migrate to `revision`, killed after `stop` statements. Returns how many there were."""
+    def whole(self, database: str) -> dict[str, Any]:
+        """Everything that a migration can see: how each table is made, and its rows."""
+        found = self.contents(database)
+        made = {name: self.sql(f"SHOW CREATE TABLE {database}.`{name}`")[0][1] for name in found}
+        return {name: (made[name], found[name]) for name in found}
+
+    def advance(
+        self, database: str, revision: str, stop: int | None = None, problems: list[str] | None = None
+    ) -> list[str]:
+        """Migrate to `revision`, killed after `stop` statements. Returns the first words of those that were done.
+
+        A statement that changes no row goes into `problems`.
+        """
+        import fill_tables
         from sqlalchemy import event
 
         engine = self.engine(database)
-        done = 0
+        done: list[str] = []
 
         def after(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-            nonlocal done
-            if self.runner.first_word(statement) in self.runner.READING:
+            word = self.runner.first_word(statement)
+            if word in self.runner.READING:
                 return
-            done += 1
-            if done == stop:
+            done.append(word)
+            if problems is not None and word in self.runner.WRITING_ROWS:
+                text = self.runner.normalise(statement)
+                problems.extend(fill_tables.changed_rows(revision, text, context.rowcount))
+            if len(done) == stop:
                 conn.connection.dbapi_connection.close()
                 raise Killed
 
@@ -156,12 +238,10 @@ class Harness:
     def examine(self, database: str) -> Any:
         return self.survey.look(self.connection, database, self.target).examination
 
-    def point(
-        self, revision: str, before: str | None, dump: bytes, expected: dict[str, Any], stop: int
-    ) -> str:
+    def point(self, revision: str, before: str | None, store: Store, stop: int) -> str:
         """Try one point. Returns how it was recognised; raises AssertionError if it is not good."""
         database = self.database
-        self.load(database, dump)
+        self.copy(store.database, database)
         self.advance(database, revision, stop)
         found = self.examine(database)
         if found.half_applied is not None:
@@ -176,66 +256,115 @@ class Harness:
             seen = "harmless"
         self.repair(database)
         found = self.examine(database)
-        if found.state != "empty":
-            assert found.state in ("behind", "current"), f"after repair {found.state}: {found.message}"
-        else:
-            self.advance(database, "initial")
-        if found.state != "current":
-            self.advance(database, self.head)
+        assert found.state in ("empty", "behind", "current"), f"after repair {found.state}: {found.message}"
+        if found.revision != revision:
+            self.advance(database, revision)
+        if alike(self.whole(database), store.expected):
+            return seen
+        self.advance(database, self.head)
         found = self.examine(database)
         assert found.state == "current", f"at the end {found.state}: {found.message} {found.drift[:3]}"
-        contents = self.contents(database)
-        different = [name for name in expected if contents.get(name) != expected[name]]
-        if revision == NUMBERED[0]:
-            different = [name for name in different if name not in NUMBERED[1]]
+        contents, rows = self.contents(database), self.without_numbers(database)
+        if store.at_head is None:
+            self.copy(store.database, database)
+            if revision == "initial":
+                self.advance(database, revision)
+            self.advance(database, self.head)
+            store.at_head = self.contents(database), self.without_numbers(database)
+        expected, expected_rows = store.at_head
+        different = [
+            name
+            for name in expected
+            if contents.get(name) != expected[name] and not (expected_rows and name in NUMBERED)
+        ]
         assert contents.keys() == expected.keys() and not different, f"rows differ in {different}"
+        assert rows == expected_rows, f"rows differ in {NUMBERED}"
         return seen
+
+    def store(self, template: str, revision: str, rows: int | None) -> tuple[Store, list[str]]:
+        """A store like `template` with so many rows in each table, and the migration's statements in it."""
+        if rows is None:
+            source = f"{self.database}_before"
+            self.copy(template, source)
+        else:
+            source = self.with_rows(template, rows)
+        self.copy(source, self.database)
+        words = self.advance(self.database, revision)
+        return Store(source, self.whole(self.database)), words
+
+    def attempt(
+        self,
+        revision: str,
+        before: str | None,
+        stores: dict[int | None, Store],
+        points: list[tuple[int | None, int]],
+        bad: list[str],
+    ) -> Counter[str]:
+        """Try points of one revision. Returns how they were recognised; what is wrong goes into `bad`."""
+        seen: Counter[str] = Counter()
+        for rows, stop in points:
+            try:
+                seen[self.point(revision, before, stores[rows], stop)] += 1
+            except Exception as error:  # the next point may be good
+                filled = "" if rows is None else f" with {rows} rows in each table"
+                about = f"{type(error).__name__}: {error}"
+                bad.append(f"{self.app} {revision} after statement {stop}{filled}: {about}")
+                seen["BAD"] += 1
+        return seen
+
+    def without_numbers(self, database: str) -> list[tuple[Any, ...]]:
+        return self.sql(WITHOUT_NUMBERS.format(database)) if self.app == "auth" else []
 
     def run(
         self, only: list[str], share: tuple[int, int], sample: int | None, seed: int
     ) -> tuple[Counter[str], list[str]]:
-        """Try the points of this share of the revisions."""
+        """Try this share of the points, or of a sample of each revision's points."""
         import fill_tables
 
         counts: Counter[str] = Counter()
         bad: list[str] = []
         template = self.database + "_template"
         self.sql(f"CREATE DATABASE {template} COLLATE utf8mb4_0900_bin")
+        for statement in SHARED if self.app == "auth" else ():
+            self.sql(statement.format(template))
         before: str | None = None
-        wanted = [entry.revision for entry in self.catalogue.revisions if entry.revision in only or not only]
-        shared = set(wanted[share[0] :: share[1]])
+        wanted = {entry.revision for entry in self.catalogue.revisions if entry.revision in only or not only}
+        tried = 0
         for number, entry in enumerate(self.catalogue.revisions):
+            if not wanted:
+                break
             revision = entry.revision
-            if number:
+            # The auth app's first migration finds the other app's tables.
+            if number or self.app == "auth":
                 fill_tables.fill(self.connection, template)
-            mine = revision in shared
-            dump = self.dump(template) if mine else b""
-            statements = self.advance(template, revision)
-            if mine:
-                self.load(self.database, dump)
-                if revision == "initial":
-                    self.advance(self.database, revision)
-                self.advance(self.database, self.head)
-                expected = self.contents(self.database)
-                points = list(range(1, statements + 1))
-                if sample is not None:
-                    chosen = random.Random(f"{seed} {revision}")
-                    points = sorted(chosen.sample(points, min(sample, len(points))))
-                seen: Counter[str] = Counter()
-                for stop in points:
-                    try:
-                        seen[self.point(revision, before, dump, expected, stop)] += 1
-                    except Exception as error:  # the next point may be good
-                        bad.append(
-                            f"{self.app} {revision} after statement {stop}: {type(error).__name__}: {error}"
-                        )
-                        seen["BAD"] += 1
-                counts.update(seen)
+            stores: dict[int | None, Store] = {}
+            points: list[tuple[int | None, int]] = []
+            if revision in wanted:
+                changing = any(statement.data for statement in entry.statements)
+                for rows in (None, *SHAPES) if changing else (None,):
+                    stores[rows], words = self.store(template, revision, rows)
+                    # The other stores are for the statements that change rows, and what follows them.
+                    first = next((n for n, word in enumerate(words) if word in self.runner.WRITING_ROWS), 0)
+                    points += [(rows, stop) for stop in range(first * (rows is not None) + 1, len(words) + 1)]
+            if not self.advance(template, revision, problems=bad):
+                bad.append(f"{self.app} {revision} does nothing")
+            if sample is not None:
+                points = sorted(
+                    random.Random(f"{seed} {revision}").sample(points, min(sample, len(points))), key=str
+                )
+            mine = [point for n, point in enumerate(points, tried) if n % share[1] == share[0]]
+            tried += len(points)
+            seen = self.attempt(revision, before, stores, mine, bad)
+            counts.update(seen)
+            if seen:
                 print(
                     f"{self.app:8} {revision:14} " + ", ".join(f"{n} {k}" for k, n in seen.items()),
                     flush=True,
                 )
+            wanted.discard(revision)
             before = None if revision == "initial" else revision
+        if not only and self.examine(template).state != "current":
+            bad.append(f"{self.app}: the store is not current in the end")
         return counts, bad
 
 
@@ -316,14 +445,19 @@ def main() -> int:
             for n in range(options.jobs)
         ]
         totals: Counter[str] = Counter()
-        failed = False
-        for process in running:
-            output = process.communicate()[0]
-            print(output, end="")
-            failed = failed or process.returncode != 0
-            for line in output.splitlines():
+
+        def pass_on(process: subprocess.Popen[str]) -> None:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
                 if line.startswith("COUNT "):
                     totals.update({k: int(n) for k, n in (pair.split("=") for pair in line.split()[1:])})
+
+        readers = [threading.Thread(target=pass_on, args=(process,)) for process in running]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        failed = any([process.wait() for process in running])
         print(
             f"interruption points: {sum(totals.values())}: "
             + ", ".join(f"{n} {k}" for k, n in totals.items())

@@ -201,6 +201,7 @@ def record(app: str) -> None:
     migrations = runner.Migrations(app)
     state: frozenset[str] = frozenset()
     steps: list[dict[str, Any]] = []
+    problems: list[str] = []
     revision = ""
 
     def after(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
@@ -208,6 +209,7 @@ def record(app: str) -> None:
         if runner.first_word(statement) in runner.READING or runner.version_statement(statement):
             return
         if runner.first_word(statement) in runner.WRITING_ROWS:
+            problems.extend(fill_tables.changed_rows(revision, runner.normalise(statement), context.rowcount))
             if many or revision in COMPUTED:
                 text = runner.normalise(statement)
             else:
@@ -236,6 +238,8 @@ def record(app: str) -> None:
         steps, revision = [], script.revision
         migrations.upgrade(engine, script.revision)
         found.append({"revision": script.revision, "title": script.doc, "steps": steps})
+    if problems:
+        raise SystemExit("\n".join(problems))
     for entry in found:
         entry["steps"] = in_order(list(entry["steps"]))
     json.dump(found, sys.stdout)

@@ -1720,9 +1720,8 @@ data DELETE FROM trace_tags WHERE trace_tags.request_id IN (?) AND trace_tags.`k
 data DELETE FROM trace_request_metadata WHERE trace_request_metadata.request_id IN (?) AND
     trace_request_metadata.`key` IN (?)
 data DELETE FROM trace_metrics WHERE trace_metrics.request_id IN (?) AND trace_metrics.`key` IN (?)
-data DELETE FROM span_metrics WHERE (span_metrics.trace_id = ? AND span_metrics.span_id = ? OR span_metrics.trace_id
-    = ? AND span_metrics.span_id = ? OR span_metrics.trace_id = ? AND span_metrics.span_id = ?) AND
-    span_metrics.`key` IN (?)
+data DELETE FROM span_metrics WHERE span_metrics.trace_id = ? AND span_metrics.span_id = ? AND span_metrics.`key` IN
+    (?)
 sql ALTER TABLE spans DROP COLUMN dimension_attributes
 - column spans.dimension_attributes json null
 sql CREATE INDEX index_trace_info_experiment_id_session_id ON trace_info (experiment_id, session_id)

@@ -25,12 +25,20 @@ DIRECTORIES = {"tracking": "store/db_migrations", "auth": "server/auth/db/migrat
 VERSION_TABLES = {"tracking": "alembic_version", "auth": "alembic_version_auth"}
 READING = ("SELECT", "SHOW", "DESCRIBE", "DESC", "SET", "COMMIT", "ROLLBACK", "DO")
 WRITING_ROWS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+# What is executed in the place of a statement that is left out.
+LEFT_OUT = "DO 0"
+# A row by its key.
+KEY = r"[\w.`]+ = \?(?: AND [\w.`]+ = \?)*"
 
 
 def normalise(statement: str) -> str:
     """A statement on one line, its parameters without their names and number."""
-    text = re.sub(r"%\(\w+\)s", "?", " ".join(statement.split())).rstrip(";")
-    return re.sub(r" IN \(\?(?:, \?)*\)", " IN (?)", text)
+    text = re.sub(r"%(?:\(\w+\))?s", "?", " ".join(statement.split())).rstrip(";")
+    text = re.sub(r" IN \(\?(?:, \?)*\)", " IN (?)", text)
+    # A condition for each row of a batch, which has no parentheses where there is one row.
+    text = re.sub(rf"({KEY})(?: OR \1)+(?=\))", r"\1", text)
+    text = re.sub(rf"(?<= )\(({KEY})\)", r"\1", text)
+    return re.sub(r"( VALUES )(\((?:\?, )*\?\))(?:, \2)+", r"\1\2", text)
 
 
 def first_word(statement: str) -> str:
@@ -61,19 +69,30 @@ def open_engine(order: dict[str, Any]) -> Any:
     return create_engine(url, connect_args=arguments, poolclass=NullPool)
 
 
-def listen(engine: Any, change: Callable[[str, Any, bool], tuple[str, Any]]) -> Callable[[], None]:
-    """Let `change` rewrite each statement and its parameters; returns what ends that."""
+def listen(
+    engine: Any, change: Callable[[Any, str, Any, bool], tuple[str, Any, int | None]]
+) -> Callable[[], None]:
+    """Let `change` rewrite each statement and its parameters; returns what ends that.
+
+    `change` gets the cursor too, and returns how many rows a statement that it leaves out is to have changed (None:
+    it leaves out none).
+    """
     from sqlalchemy import event
+
+    rows: int | None = None
 
     def before(
         conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
-        return change(statement, parameters, many)
+        nonlocal rows
+        statement, parameters, rows = change(cursor, statement, parameters, many)
+        return statement, parameters
 
     def after(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        if statement == "DO 0":
-            # Callers compare the number of rows with the number of parameters.
-            cursor.rowcount = len(getattr(context, "compiled_parameters", None) or [()])
+        if rows is not None:
+            cursor.rowcount = rows
+            # SQLAlchemy has counted by itself where there are many parameters; it reads this first, from 1.4 on.
+            context._rowcount = rows
 
     event.listen(engine, "before_cursor_execute", before, retval=True)
     event.listen(engine, "after_cursor_execute", after)
@@ -94,28 +113,53 @@ def distinct_names(statement: str) -> str:
     return statement
 
 
+def rows_again(cursor: Any, statement: str, parameters: Any, many: bool) -> int:
+    """How many rows a statement finds that an interrupted migration has done, for callers that look at the number.
+
+    An UPDATE or DELETE is done once more, and undone at once: a loop that goes on until there are no rows left ends,
+    and one that counts what it has changed by key finds all of it. Each set of parameters stands for a row where that
+    cannot be: an INSERT would find its own rows, and what a statement needs may be gone by now.
+    """
+    connection = cursor.connection
+    guess = len(parameters) if many else 1
+    if first_word(statement) not in ("UPDATE", "DELETE") or connection.get_autocommit():
+        return guess
+    with connection.cursor() as another:
+        another.execute("SAVEPOINT done_before")
+        try:
+            return int(
+                another.executemany(statement, parameters) if many else another.execute(statement, parameters)
+            )
+        except connection.Error:
+            return guess
+        finally:
+            another.execute("ROLLBACK TO SAVEPOINT done_before")
+
+
 def skip_done(
     revision: str, done: Iterable[str], written: Iterable[str], known: Iterable[str]
 ) -> Callable[..., Any]:
     """What leaves out the statements that an interrupted migration has done.
 
     `done` are its schema statements that were done, `written` the templates of the statements whose rows those
-    committed, `known` all of its schema statements: one that is none of them ends the run before it is executed.
+    committed, `known` all of its statements: one that is none of them ends the run before it is executed. So does
+    one that changes rows, where others have done so: it may be done as well.
     """
     left, rows, every = list(done), set(written), set(known)
 
-    def change(statement: str, parameters: Any, many: bool) -> tuple[str, Any]:
+    def change(cursor: Any, statement: str, parameters: Any, many: bool) -> tuple[str, Any, int | None]:
         text = normalise(statement)
         if first_word(text) in READING or version_statement(text):
-            return statement, parameters
-        if first_word(text) in WRITING_ROWS:
-            return ("DO 0", [()] if many else ()) if text in rows else (statement, parameters)
+            return statement, parameters, None
+        if text in rows:
+            found = rows_again(cursor, statement, parameters, many)
+            return LEFT_OUT, [()] if many else (), found
         if text in left:
             left.remove(text)
-            return "DO 0", ()
-        if text not in every:
+            return LEFT_OUT, (), 0
+        if text not in every and (rows or first_word(text) not in WRITING_ROWS):
             raise RuntimeError(f"the migration {revision} wants a statement that is not its own: {text}")
-        return statement, parameters
+        return statement, parameters, None
 
     return change
 
@@ -167,7 +211,10 @@ class Migrations:
 
         end = None
         if self.app == "auth":
-            end = listen(engine, lambda statement, parameters, many: (distinct_names(statement), parameters))
+            end = listen(
+                engine,
+                lambda cursor, statement, parameters, many: (distinct_names(statement), parameters, None),
+            )
         try:
             with EnvironmentContext(
                 self.config, self.script, fn=steps, destination_rev=revision

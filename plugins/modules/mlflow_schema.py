@@ -604,7 +604,7 @@ def run_rest(work: Work, half: HalfApplied) -> None:
         "revision": half.revision.revision,
         "done": [normalise(s.sql) for s in half.done if not s.data],
         "written": written,
-        "known": [normalise(s.sql) for s in statements if not s.data],
+        "known": [normalise(s.sql) for s in statements],
     }
     work.run([half.revision.revision], finish=finish)
 
