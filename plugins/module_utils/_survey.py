@@ -12,6 +12,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue,
     _extra_indexes,
     _server,
+    _transactions,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import (
     LiveSchema,
@@ -125,6 +126,9 @@ def look(
         schema=examination.schema,
         seconds=scan_seconds,
     )
+    if any(statement.data for revision in examination.pending for statement in revision.statements):
+        limits = _transactions.read_limits(connection)
+        blockers += _transactions.check_transactions(limits, examination.pending, live.tables)
     return Survey(live, examination, server, blockers, legacy)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue
 from conftest import MySQL, Result, RunModule, docker, free_port, wait_for_login
 
 MODULE, INFO = "mlflow_mysql_group", "mlflow_mysql_group_info"
@@ -50,6 +53,10 @@ def ok(result: Result, changed: bool) -> Result:
     assert result["changed"] is changed
     assert PASSWORD not in result.output
     return result
+
+
+def names(info: Result) -> list[str]:
+    return [one["name"] for one in info["blockers"]]
 
 
 def failed(result: Result) -> str:
@@ -249,3 +256,62 @@ def test_a_new_password_of_the_members(pair: Pair, run_module: RunModule) -> Non
     first.execute("ALTER USER %s@%s DISCARD OLD PASSWORD", USER, "%")
     ok(run_module(MODULE, pair.options("b", "left")), changed=True)
     ok(run_module(MODULE, pair.options("b", "joined")), changed=True)
+
+
+def test_a_migration_whose_transaction_the_group_would_refuse(pair: Pair, run_module: RunModule) -> None:
+    """The next one writes a tag for each run, whose size is taken for what it is at most."""
+    server = next(
+        one for one in pair.servers.values() if run_module(INFO, one.options())["group"]["role"] == "PRIMARY"
+    )
+    catalogue = _catalogue.load()
+    connection = server.root()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE store COLLATE utf8mb4_0900_bin")
+        cursor.execute("USE store")
+        *before, migration = catalogue.revisions[:3]
+        for statement in [one.sql for entry in before for one in entry.statements]:
+            cursor.execute(statement)
+        cursor.execute("INSERT INTO alembic_version VALUES (%s)", (before[-1].revision,))
+        cursor.execute("INSERT INTO experiments (experiment_id, name) VALUES (1, 'e')")
+        runs = [(f"{n:032}", "u" * 250, 1) for n in range(1000)]
+        cursor.executemany("INSERT INTO runs (run_uuid, user_id, experiment_id) VALUES (%s, %s, %s)", runs)
+        cursor.execute("ANALYZE TABLE runs")
+        tags = "INSERT INTO tags (`key`, value, run_uuid) SELECT 'mlflow.user', user_id, run_uuid FROM runs"
+        cursor.execute("SELECT @@group_replication_transaction_size_limit")
+        ((usual,),) = cursor.fetchall()
+        wanted = {**server.options(), "database": "store"}
+        wanted["mlflow_version"] = catalogue.first_release(migration.revision)
+        assert "transaction_size" not in names(run_module("mlflow_schema_info", wanted))
+
+        cursor.execute("SET GLOBAL group_replication_transaction_size_limit = 200000")
+        with pytest.raises(pymysql.err.MySQLError) as refused:
+            cursor.execute(tags)
+        assert refused.value.args[0] == 3100
+        info = run_module("mlflow_schema_info", wanted)
+        found = next(one for one in info["blockers"] if one["name"] == "transaction_size")
+        assert found["severity"] == "error"
+        assert f"(error 3100): {migration.revision} up to" in found["message"]
+        message = failed(
+            run_module("mlflow_schema", {**wanted, "state": "upgraded", "virtualenv": sys.prefix})
+        )
+        assert "(transaction_size) a migration changes more rows in one transaction" in message
+        cursor.execute("SELECT COUNT(*) FROM tags")
+        assert cursor.fetchall() == ((0,),)
+
+        # The remedy, to the letter.
+        cursor.execute(found["remedy"][found["remedy"].index("SET GLOBAL") :].partition(" (")[0])
+        assert "transaction_size" not in names(run_module("mlflow_schema_info", wanted))
+        cursor.execute(tags)
+        cursor.execute(f"SET GLOBAL group_replication_transaction_size_limit = {usual}")
+    # An account that may not see whether the server is in its group is told so.
+    server.execute("CREATE USER migrator@localhost IDENTIFIED BY 'Canary-migrator-1'")
+    server.execute("GRANT ALL ON store.* TO migrator@localhost")
+    server.execute("SET GLOBAL group_replication_transaction_size_limit = 200000")
+    login = {"login_user": "migrator", "login_password": "Canary-migrator-1"}
+    info = run_module("mlflow_schema_info", {**wanted, **login})
+    found = next(one for one in info["blockers"] if one["name"] == "transaction_size")
+    assert (found["severity"], "could not be seen" in found["message"]) == ("warning", True)
+    server.execute(f"SET GLOBAL group_replication_transaction_size_limit = {usual}")
+    # By itself the server takes any transaction.
+    server.execute("STOP GROUP_REPLICATION")
+    assert "transaction_size" not in names(run_module("mlflow_schema_info", wanted))
