@@ -158,6 +158,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _state,
     _survey,
     _swap,
+    _transactions,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_host import (
     end,
@@ -184,6 +185,7 @@ PARTS = (
         _state,
         _survey,
         _swap,
+        _transactions,
     ),
 )
 MODULES = tuple(part.__name__.rpartition(".")[2] for part in PARTS)
