@@ -334,7 +334,7 @@ def command_restore(settings: Settings, options: argparse.Namespace) -> dict[str
         into = options.into
         if into is None:
             into = _backup_restore.make_place(settings, "restore")
-        return {**_backup_restore.restore(settings, plan, into, "restore", say), "into": into}
+        return {**_backup_restore.restore(settings, plan, into, "restore", say, events_off=options.events_off), "into": into}
 
 
 def text_restore(result: Mapping[str, Any]) -> str:
@@ -419,6 +419,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--backup", help="restore this full backup alone")
         if name == "restore":
             one.add_argument("--into", help="the directory to make, if it is not for the store itself")
+            one.add_argument("--events-off", action="store_true", help="its server starts without events")
             for waiting in (full, one):
                 waiting.add_argument("--wait", action="store_true", help="wait for one that is being made")
     commands.add_parser("off-host", help="copy all of it to the place off the host that is set")

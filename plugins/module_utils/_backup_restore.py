@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import time
@@ -62,6 +63,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_l
 )
 
 RELAY = "restore-relay"
+PERSISTED = "mysqld-auto.cnf"
 WORKERS = 4
 SHOWN = 8
 
@@ -105,8 +107,20 @@ class Plan:
             "gtid_set": str(self.gtids),
             "last_transaction": None if self.last_time is None else stamp(self.last_time),
             "stops_before": self.stops_before,
+            "what": self.what,
             "notes": list(self.notes),
         }
+
+    @property
+    def what(self) -> str:
+        """What is restored, and up to where, as far as that is known: a full backup alone names no transaction."""
+        text = f"the full backup {self.manifest['name']} of {self.manifest['finished']}"
+        if self.chain:
+            files = len(self.chain)
+            text += f" and {files} file{'' if files == 1 else 's'} of the binary log"
+        if self.last_time is not None:
+            text += f", up to the transaction of {stamp(self.last_time)}"
+        return text
 
 
 @dataclass(frozen=True)
@@ -451,12 +465,18 @@ def check_target(target: str) -> None:
 
 
 def restore(
-    settings: Settings, plan: Plan, target: str, purpose: str, say: Say, inspect: Inspect | None = None
+    settings: Settings,
+    plan: Plan,
+    target: str,
+    purpose: str,
+    say: Say,
+    inspect: Inspect | None = None,
+    events_off: bool = False,
 ) -> dict[str, Any]:
     """Make the directory of data `target`. Returns what is in it. Raises BackupProblem; there is no `target` then.
 
     `inspect` sees the server before it stops, and returns what is to be in the result too. Without it root gets the
-    password that the store has now.
+    password that the store has now. With `events_off` a server on it starts without its event scheduler.
     """
     target = os.path.abspath(target)
     partial = os.path.join(os.path.dirname(target), f"{PARTIAL}-{os.path.basename(target)}")
@@ -468,6 +488,8 @@ def restore(
                 shutil.rmtree(path)
         os.mkdir(partial, 0o750)
         found = _restore(settings, plan, partial, purpose, say, inspect)
+        if events_off:
+            keep_events_off(settings, partial)
         os.rename(partial, target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -527,6 +549,28 @@ def _restore(
     seconds["open"] = round(time.monotonic() - started - seconds["unpack"], 1)
     result = {"gtid_set": gtids, "revision": revision, "tables": found, "seconds": seconds}
     return {**plan.describe(), **result, **more}
+
+
+def keep_events_off(settings: Settings, directory: str) -> None:
+    """Give a directory of data what the store has from SET PERSIST, and persist that no event runs. Raises OSError.
+
+    The server does not copy that file into a backup.
+    """
+    content: dict[str, Any] = {"Version": 2}
+    with contextlib.suppress(OSError, ValueError):
+        with open(os.path.join(settings.data, PERSISTED), encoding="utf-8") as stream:
+            found = json.load(stream)
+        if found["Version"] == content["Version"]:
+            content = found
+    about = {"Timestamp": int(time.time() * 1_000_000), "User": "root", "Host": "localhost"}
+    off = {"event_scheduler": {"Value": "OFF", "Metadata": about}}
+    content["mysql_dynamic_variables"] = {**content.get("mysql_dynamic_variables", {}), **off}
+    with open(os.path.join(directory, PERSISTED), "w", encoding="utf-8") as stream:
+        os.fchmod(stream.fileno(), 0o640)
+        os.fchown(stream.fileno(), settings.uid, settings.uid)
+        json.dump(content, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def give(directory: str, uid: int) -> None:

@@ -11,8 +11,6 @@ from urllib.parse import unquote
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._catalogue import Catalogue, table_of
 
-# These have no table; what a table or a view is made of is in none of their lines.
-PROGRAMS = ("procedure", "function", "event")
 KINDS = ("primary key", "foreign key", "column", "index", "unique", "check", "trigger", "table", "view")
 # Kinds whose name may be the server's or an old MLflow's.
 NAMED = ("index", "unique", "foreign key", "check")
@@ -77,8 +75,7 @@ def compare(
             differences.append(Difference(kind, name, name, problem, *pair))
     whole = {table for _kind, table in gone | new}
     missing, unexpected = (
-        {line for line in lines if kind_of(line) in PROGRAMS or table_of(line) not in whole}
-        for lines in (missing, unexpected)
+        {line for line in lines if table_of(line) not in whole} for lines in (missing, unexpected)
     )
     by_key: dict[tuple[str, str, str], list[list[str]]] = defaultdict(lambda: [[], []])
     for side, lines in enumerate((missing, unexpected)):

@@ -56,7 +56,8 @@ SELECT event_object_table, trigger_name, action_timing, event_manipulation, acti
 FROM information_schema.triggers WHERE event_object_schema = %s"""
 PROGRAMS = """
 SELECT LOWER(routine_type), routine_name FROM information_schema.routines WHERE routine_schema = %s
-UNION ALL SELECT 'event', event_name FROM information_schema.events WHERE event_schema = %s"""
+UNION ALL SELECT 'event', event_name FROM information_schema.events WHERE event_schema = %s
+ORDER BY 1, 2"""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ class LiveSchema:
     collation: str | None = None
     # Names of foreign keys, checks and indexes that the lines leave out, for statements that need one.
     names: dict[str, str] = field(default_factory=dict)
+    # Procedures, functions and events, as kind and name. MLflow has none, and who has rights on tables alone sees none:
+    # so that all accounts see one schema, they are in no line.
+    programs: tuple[tuple[str, str], ...] = ()
 
 
 def query(connection: Any, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -108,7 +112,6 @@ def read_schema(connection: Any, database: str) -> LiveSchema:
         *_foreign_keys(query(connection, FOREIGN_KEYS, database), database),
         *(_check(row) for row in query(connection, CHECKS, database)),
         *(("", _trigger(row)) for row in query(connection, TRIGGERS, database)),
-        *(("", f"{kind} {escaped(name)}") for kind, name in query(connection, PROGRAMS, database, database)),
     ]
     lines: dict[str, str] = {}
     for name, line in named:
@@ -117,7 +120,8 @@ def read_schema(connection: Any, database: str) -> LiveSchema:
             unique, number = f"{line} #{number}", number + 1
         lines[unique] = name
     names = {line: name for line, name in lines.items() if name}
-    return LiveSchema(frozenset(lines), sizes, collation, names)
+    programs = [(str(kind), str(name)) for kind, name in query(connection, PROGRAMS, database, database)]
+    return LiveSchema(frozenset(lines), sizes, collation, names, tuple(programs))
 
 
 def escaped(name: Any) -> str:

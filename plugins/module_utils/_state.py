@@ -19,10 +19,8 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._catalogu
     table_of,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._comparison import (
-    PROGRAMS,
     Difference,
     compare,
-    kind_of,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._extra_indexes import LINES
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import LiveSchema
@@ -35,6 +33,10 @@ HALF_APPLIED = "half_applied"
 DRIFTED = "drifted"
 FOREIGN = "foreign"
 UNKNOWN = "unknown"
+
+# States in which every table is as it should be at the store's revision.
+WHOLE = (CURRENT, BEHIND, AHEAD)
+NAMED_IN_A_MESSAGE = 5  # objects
 
 # Stands in the database while an initialisation is under way. MLflow has no table of this name.
 MARKER = "mlflow_ops_initialising"
@@ -162,7 +164,7 @@ def own_lines(live: LiveSchema, catalogue: Catalogue) -> tuple[frozenset[str], f
         if app != catalogue.app and version_table in live.tables:
             foreign |= load(app).tables - known
     lines = live.lines - LINES
-    ours = frozenset(line for line in lines if kind_of(line) not in PROGRAMS and table_of(line) in known)
+    ours = frozenset(line for line in lines if table_of(line) in known)
     return ours, frozenset(line for line in lines - ours if table_of(line) not in foreign)
 
 
@@ -328,7 +330,14 @@ def first_step(lines: frozenset[str], live: LiveSchema, catalogue: Catalogue) ->
 
 
 def counted(drift: list[Difference]) -> str:
-    return "1 object differs" if len(drift) == 1 else f"{len(drift)} objects differ"
+    """How many objects differ, and which: the first few of them."""
+    named = [
+        f"{one.kind} {one.name}{'' if one.table in ('', one.name) else f' of {one.table}'} is {one.problem}"
+        for one in drift[:NAMED_IN_A_MESSAGE]
+    ]
+    more = f" and {len(drift) - len(named)} more" if len(drift) > len(named) else ""
+    many = "1 object differs" if len(drift) == 1 else f"{len(drift)} objects differ"
+    return f"{many} ({', '.join(named)}{more})"
 
 
 def describe_revision(revision: Revision, catalogue: Catalogue, rows: dict[str, int]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue,
+    _default_experiment,
     _extra_indexes,
     _server,
     _transactions,
@@ -25,6 +26,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._state im
     BEHIND,
     HALF_APPLIED,
     VERSION_TABLES,
+    WHOLE,
     Examination,
     describe_revision,
     examine,
@@ -67,6 +69,8 @@ class Survey:
     server: _server.Server
     blockers: list[dict[str, Any]]
     legacy_auth: bool = False
+    # What is known of MLflow's experiment 0, a word of _default_experiment. None: nothing is to be known yet.
+    default_experiment: str | None = None
 
 
 def target(app: str, mlflow_version: str | None, revision: str | None = None) -> Target:
@@ -129,7 +133,58 @@ def look(
     if any(statement.data for revision in examination.pending for statement in revision.statements):
         limits = _transactions.read_limits(connection)
         blockers += _transactions.check_transactions(limits, examination.pending, live.tables)
-    return Survey(live, examination, server, blockers, legacy)
+    experiment = None
+    if wanted.app == "tracking" and examination.state in WHOLE:
+        try:
+            experiment = _default_experiment.look(connection, database, live, catalogue, examination.revision)
+        except Exception as error:  # pymysql's own classes may be missing
+            if _server.code_of(error) not in _server.DENIED:
+                raise
+    blockers += check_programs(live.programs)
+    blockers += check_experiment(experiment)
+    return Survey(live, examination, server, blockers, legacy, experiment)
+
+
+def check_experiment(found: str | None) -> list[_server.Blocker]:
+    """A warning if MLflow would make experiment 0, or could not."""
+    if found == _default_experiment.MISSING:
+        return [
+            _server.blocker(
+                "default_experiment_missing",
+                "experiment 0 is missing: the first process of MLflow's that opens the store makes it, and writes "
+                "without strict mode from then on: values that are too long are cut without an error",
+                "run playbooks/deploy.yml before MLflow is started, which makes it where "
+                "mlflow_schema_default_artifact_root says",
+                _server.WARNING,
+            )
+        ]
+    if found == _default_experiment.TAKEN:
+        return [
+            _server.blocker(
+                "default_experiment_taken",
+                "experiment 0 is missing, and MLflow cannot make it, since another experiment is named Default: MLflow "
+                "3.4 and later do not open the store",
+                "give the other one another name",
+                _server.WARNING,
+            )
+        ]
+    return []
+
+
+def check_programs(programs: Sequence[tuple[str, str]]) -> list[_server.Blocker]:
+    """A warning that names the procedures, functions and events of the database, which are nobody's but its owner's."""
+    if not programs:
+        return []
+    names = _server.listed(f"{kind} {name}" for kind, name in programs)
+    return [
+        _server.blocker(
+            "own_programs",
+            f"the database has programs that are not MLflow's: {names}. They stay as they are; no event runs while the "
+            "schema is upgraded. A migration does not change what they say of the tables",
+            "look whether they name what the pending migrations change, and keep them in a database of their own",
+            _server.WARNING,
+        )
+    ]
 
 
 def fresh_statistics(connection: Any) -> None:
@@ -218,7 +273,7 @@ def versions_of(
     # Its tables are whole; what says so is another table, or none at all.
     lines = {line for line in live.lines if _catalogue.table_of(line) != VERSION_TABLES["tracking"]}
     lines |= {line for line in first if _catalogue.table_of(line) == name}
-    return LiveSchema(frozenset(lines), live.tables, live.collation, live.names), [AUTH_FIRST], True
+    return replace(live, lines=frozenset(lines)), [AUTH_FIRST], True
 
 
 def locked(connection: Any, database: str) -> bool:
@@ -284,6 +339,7 @@ def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
             {"name": name, "rows": table.rows, "bytes": table.bytes}
             for name, table in sorted(survey.live.tables.items())
         ],
+        "default_experiment": survey.default_experiment,
         "sessions": list(survey.server.sessions),
         "revisions": [
             {"revision": r.revision, "title": r.title, "mlflow_version": catalogue.first_release(r.revision)}

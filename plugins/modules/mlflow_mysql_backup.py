@@ -150,6 +150,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue_tracking,
     _comparison,
     _connection,
+    _default_experiment,
     _demands,
     _extra_indexes,
     _live_schema,
@@ -177,6 +178,7 @@ PARTS = (
     *(
         _comparison,
         _connection,
+        _default_experiment,
         _demands,
         _extra_indexes,
         _live_schema,

@@ -53,9 +53,14 @@ options:
       - V(upgraded) runs the pending migrations one at a time, each checked against the catalogue before the next
         begins. It never goes back.
       - V(repaired) finishes a migration that was interrupted, and that one only. A store that needs none is left alone.
-      - V(indexed) runs no migration, and brings the indexes to O(extra_indexes).
+      - V(indexed) runs no migration, and brings the indexes to O(extra_indexes), and experiment 0 where
+        O(default_artifact_root) says.
+      - V(converted) runs no migration, and gives the database and all its tables one character set, C(utf8mb4), one
+        collation, see O(collation), and a row format that has room for all keys, with the types that the store's
+        revision has. A store that is so already is left alone. The text of every table is compared afterwards. In check
+        mode the statements are returned.
     type: str
-    choices: [initialised, upgraded, repaired, indexed]
+    choices: [initialised, upgraded, repaired, indexed, converted]
     default: initialised
   mlflow_version:
     description: The release whose revision is wanted. The default is the one in O(virtualenv).
@@ -88,6 +93,21 @@ options:
     type: list
     elements: str
     choices: [runs, runs_ui, metrics, params, tags, traces, trace_tags, trace_metadata]
+  default_artifact_root:
+    description:
+      - The C(--default-artifact-root) of MLflow's server, below which the artifacts of new experiments are.
+        V(mlflow-artifacts:/) is what a server without that option has, unless C(--no-serve-artifacts) is given. A URI
+        or an absolute path.
+      - With it MLflow's experiment 0 is made in a store at the wanted revision, if it is missing. Otherwise the first
+        process of MLflow's that opens the store makes it, and leaves a connection without strict mode, on which values
+        that are too long are cut without an error.
+      - One that MLflow would not make is not made, as in an old store that has experiments.
+    type: str
+  collation:
+    description:
+      - The collation for V(converted). The default is the one of most tables if it is one of C(utf8mb4) that tells
+        upper and lower case apart, and C(utf8mb4_0900_bin) otherwise.
+    type: str
   lock_timeout:
     description: Seconds to wait for another one that changes the same schema, and for readers that hold its tables.
     type: int
@@ -206,6 +226,26 @@ extra_indexes:
   returned: always, if the server could be asked
   type: list
   elements: dict
+default_experiment:
+  description:
+    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after what was done.
+    - V(made) if it was made, in check mode if it would be.
+  returned: always, if the server could be asked
+  type: str
+  sample: made
+statements:
+  description: With V(converted) the statements that were done, in check mode those that would be, in order.
+  returned: with O(state=converted)
+  type: list
+  elements: str
+misread:
+  description:
+    - With V(converted) the columns in C(latin1) with values that read as UTF-8 taken for Latin-1, and their number.
+      They were converted as they read, as nothing says which ones are meant so.
+  returned: with O(state=converted)
+  type: list
+  elements: str
+  sample: [12 values of params.value]
 made_indexes:
   description: Those of O(extra_indexes) that were made, and were not there before.
   returned: success
@@ -227,12 +267,14 @@ import json
 import os
 import re
 import tempfile
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue,
     _connection,
+    _conversion,
+    _default_experiment,
     _extra_indexes,
     _migration_runner,
     _owner,
@@ -248,13 +290,15 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migratio
     read_migrations,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._state import (
-    AHEAD,
     BEHIND,
     CURRENT,
     EMPTY,
+    FOREIGN,
     HALF_APPLIED,
     MARKER,
+    UNKNOWN,
     VERSION_TABLES,
+    WHOLE,
     HalfApplied,
     describe_revision,
     own_lines,
@@ -266,9 +310,18 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._survey i
 )
 
 ER_LOCK_WAIT_TIMEOUT = 1205
-# States in which every table is as it should be at the store's revision.
-WHOLE = (CURRENT, BEHIND, AHEAD)
 CONSTRAINT = re.compile(r"\bDROP (?P<kind>FOREIGN KEY|CHECK|INDEX|CONSTRAINT) `?(?P<name>\w+)`?")
+
+
+# As it stands in a diff.
+EXPERIMENT = frozenset({f"row experiments 0 {_default_experiment.NAME}"})
+
+
+# What keeps tables from being changed at all; other blockers are a migration's, or what the conversion is for.
+CONVERTING = (
+    *("version", "read_only", "innodb_read_only", "database_read_only", "grants", "blocking_transaction"),
+    *("disk_space", "sql_mode"),
+)
 
 
 class Interrupted(SchemaProblem):
@@ -283,6 +336,14 @@ class Work:
         self.check_mode = check_mode
         self.login = login
         self.database: str = params["database"]
+        root = params["default_artifact_root"]
+        if root is not None:
+            try:
+                _default_experiment.location(root)
+            except ValueError as error:
+                raise SchemaProblem(
+                    f"default_artifact_root is {root!r}: {error}; nothing was changed"
+                ) from None
         self.migrations = (
             read_migrations(params["virtualenv"], params["app"]) if params["virtualenv"] else None
         )
@@ -337,8 +398,12 @@ class Work:
             )
         return self.migrations
 
-    def refuse_blockers(self, survey: Survey) -> None:
-        errors = [blocker for blocker in survey.blockers if blocker["severity"] == "error"]
+    def refuse_blockers(self, survey: Survey, only: Sequence[str] | None = None) -> None:
+        errors = [
+            blocker
+            for blocker in survey.blockers
+            if blocker["severity"] == "error" and (only is None or blocker["name"] in only)
+        ]
         if errors:
             listed = " ".join(f"({b['name']}) {b['message']} Remedy: {b['remedy']}" for b in errors)
             raise SchemaProblem(f"nothing was changed, since this would make a migration fail: {listed}")
@@ -532,6 +597,70 @@ def repair(work: Work) -> bool:
     return True
 
 
+def convert(work: Work) -> dict[str, Any]:
+    """Bring the database to one character set, collation and row format. Returns the module's result."""
+    survey = work.look()
+    found = survey.examination
+    if found.state in (FOREIGN, UNKNOWN):
+        raise SchemaProblem(
+            f"{work.database} is not converted, nothing was changed: it is {found.state}. {found.message}"
+        )
+    known = work.catalogue.schema(found.revision) if found.revision else frozenset()
+    if found.half_applied:
+        known |= found.half_applied.revision.after(known, found.half_applied.numbers)
+    database = _conversion.read_database(work.connection, work.database)
+    target = work.params["collation"] or _conversion.target_collation(database)
+    if not _conversion.EXACT.match(target):
+        raise SchemaProblem(
+            f"collation is {target}: give one of utf8mb4 that tells upper and lower case apart, such as "
+            f"{_conversion.COLLATION}; nothing was changed"
+        )
+    statements = _conversion.statements(database, target, known)
+    result = {
+        "changed": bool(statements),
+        "statements": statements,
+        "misread": [],
+        "plan": [],
+        "made_indexes": [],
+        "dropped_indexes": [],
+    }
+    if not statements:
+        return {**result, **result_of(work, survey)}
+    work.refuse_blockers(survey, CONVERTING)
+    wrong = _conversion.problems(work.connection, database, target, known)
+    if wrong:
+        raise SchemaProblem(f"{work.database} cannot be converted, nothing was changed: {'; '.join(wrong)}")
+    result["misread"] = _conversion.misread(work.connection, database)
+    if work.check_mode:
+        return {**result, **result_of(work, survey)}
+    before = _conversion.fingerprints(work.connection, database)
+    work.connection.select_db(work.database)
+    for number, statement in enumerate(statements, 1):
+        try:
+            work.rows(statement)
+        except Exception as error:  # pymysql's own classes may be missing
+            raise Interrupted(
+                f"statement {number} of {len(statements)} of the conversion failed: "
+                f"{_connection.describe_error(error, work.login.address)}: {statement[:200]}"
+            ) from None
+    database = _conversion.read_database(work.connection, work.database)
+    left = _conversion.statements(database, target, known)
+    changed = _conversion.changed_tables(before, _conversion.fingerprints(work.connection, database))
+    now = work.look()
+    had = {(one.kind, one.table, one.name) for one in found.drift}
+    drift = [one for one in now.examination.drift if (one.kind, one.table, one.name) not in had]
+    if left or changed or drift:
+        raise Interrupted(
+            "the conversion did not end as it should: "
+            + "; ".join([*changed, *(f"left to do: {one[:200]}" for one in left[:3])])
+        )
+    diff = {
+        "before": as_text(found.revision, survey.live.lines),
+        "after": as_text(now.examination.revision, now.live.lines),
+    }
+    return {**result, "diff": diff, **result_of(work, now)}
+
+
 def put_away(work: Work, survey: Survey) -> None:
     """Drop the indexes that MLflow's migrations do not know."""
     for index in _extra_indexes.present(survey.live.lines, work.catalogue):
@@ -642,6 +771,7 @@ def result_of(work: Work, survey: Survey) -> dict[str, Any]:
         "applied": work.applied,
         "drift": [difference.as_dict() for difference in found.drift],
         "extra_indexes": _extra_indexes.describe(survey.live.lines, work.catalogue, found.revision),
+        "default_experiment": survey.default_experiment,
         "tables": len(survey.live.tables),
     }
 
@@ -654,6 +784,8 @@ def predicted(
     left = [entry.revision for entry in survey.examination.pending if entry not in plan]
     state = CURRENT if revision == work.target.head else BEHIND
     result = {**result_of(work, survey), "state": state, "revision": revision, "pending": left, "drift": []}
+    if survey.examination.state == EMPTY and work.params["app"] == "tracking":
+        result["default_experiment"] = _default_experiment.MISSING
     return result, work.catalogue.schema(revision)
 
 
@@ -677,6 +809,8 @@ def do(work: Work) -> dict[str, Any]:
     """Bring the schema to the wanted state and return the module's result."""
     work.look()  # says what is wrong with the database before anything waits for a lock
     work.lock()
+    if work.params["state"] == "converted":
+        return convert(work)
     before = work.look()
     plan = plan_of(work, before)
     rows = {name: table.rows for name, table in before.live.tables.items()}
@@ -700,6 +834,9 @@ def do(work: Work) -> dict[str, Any]:
         set_indexes(work, wanted, now)
         lines = (lines - _extra_indexes.LINES) | {one.line for one in wanted}
         result["extra_indexes"] = _extra_indexes.describe(lines, work.catalogue, result["revision"])
+    experiment = make_experiment(work, result, now)
+    if experiment:
+        result["default_experiment"] = "made"
     made = [one.name for one in wanted if one not in had]
     dropped = [one.name for one in had if one not in wanted]
     result = {
@@ -708,13 +845,27 @@ def do(work: Work) -> dict[str, Any]:
         "dropped_indexes": dropped,
         **result,
     }
-    if not (migrated or made or dropped):
+    if not (migrated or made or dropped or experiment):
         return {"changed": False, **result}
     diff = {
         "before": as_text(before.examination.revision, before.live.lines),
-        "after": as_text(result["revision"], lines),
+        "after": as_text(result["revision"], lines | (EXPERIMENT if experiment else frozenset())),
     }
     return {"changed": True, "diff": diff, **result}
+
+
+def make_experiment(work: Work, result: Mapping[str, Any], now: Survey) -> bool:
+    """Make experiment 0 where MLflow would. Returns whether there was anything to do."""
+    root = work.params["default_artifact_root"]
+    if (
+        root is None
+        or result["state"] != CURRENT
+        or result["default_experiment"] != _default_experiment.MISSING
+    ):
+        return False
+    if not work.check_mode:
+        _default_experiment.make(work.connection, work.database, now.live, root)
+    return True
 
 
 def migrate(work: Work) -> bool:
@@ -741,7 +892,7 @@ ARGUMENT_SPEC = {
     "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
     "state": {
         "type": "str",
-        "choices": ["initialised", "upgraded", "repaired", "indexed"],
+        "choices": ["initialised", "upgraded", "repaired", "indexed", "converted"],
         "default": "initialised",
     },
     "mlflow_version": {"type": "str"},
@@ -752,6 +903,8 @@ ARGUMENT_SPEC = {
         "elements": "str",
         "choices": [one.name for one in _extra_indexes.OFFERED],
     },
+    "default_artifact_root": {"type": "str"},
+    "collation": {"type": "str"},
     "lock_timeout": {"type": "int", "default": 30},
     "data_directory": {"type": "path"},
     "owner": {"type": "str"},

@@ -15,8 +15,12 @@ description:
   - An account may write if it has any right on the database beyond reading, be it global, on the database, on a table
     or a column of it, to run a routine of it, or through a role or another account that it may act as.
   - With O(scope=server) a right on any database counts.
-  - What is locked is in a record on the host before the first account is. However a run ends, the next one finishes
-    it, and V(open) unlocks those accounts and no others.
+  - The server's event scheduler, which writes without a login, is off while the gate is closed, also if the server is
+    restarted meanwhile. Events that run are waited for, or ended with O(disconnect).
+  - A replication channel that applies another server's changes, and transactions that are prepared (XA), write without
+    a login too. Nothing is locked while there is any, whatever O(disconnect) says.
+  - What is locked is in a record on the host before the first account is, and so is what the event scheduler was.
+    However a run ends, the next one finishes it, and V(open) unlocks those accounts and no others.
   - Two at a time cannot race. The second waits for the first, up to O(timeout).
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
@@ -50,7 +54,8 @@ options:
     description:
       - V(closed) locks the accounts that may write to the database. The accounts need not have sessions then, or those
         end. See O(disconnect).
-      - V(open) unlocks the accounts that O(path) names, and removes that file. Without it nothing is done.
+      - V(open) unlocks the accounts that O(path) names, sets the event scheduler to what it was, and removes that file.
+        Without it nothing is done.
     type: str
     choices: [closed, open]
     required: true
@@ -88,7 +93,7 @@ options:
 notes:
   - Sessions are matched by the name of their user. A session of C(name@one-host) counts if C(name@another-host) may
     write.
-  - The server's own event scheduler is not stopped. MLflow has no events.
+  - Sessions of O(login_user), of the users in O(keep) and of the server itself go on.
 seealso:
   - module: mlflow_ops.backend_store.mlflow_schema
 """
@@ -120,8 +125,27 @@ accounts:
   type: list
   elements: str
   sample: [mlflowusr@%]
+event_scheduler:
+  description:
+    - What the event scheduler was before the gate was closed, and is again when it is open, V(ON), V(OFF) or
+      V(DISABLED). V(null) if there is no record.
+  returned: success
+  type: str
+  sample: "ON"
+since:
+  description:
+    - When the gate was closed, in seconds since 1970. A run that finds it closed returns when that was. V(null) if
+      there is no record.
+  returned: success
+  type: float
+  sample: 1796023912.4
+seconds:
+  description: For how many seconds the gate was closed. V(null) if it was not, or nothing says since when.
+  returned: with V(open)
+  type: float
+  sample: 41.7
 disconnected:
-  description: The sessions that were ended, in check mode those that would be.
+  description: The sessions and events that were ended, in check mode those that would be.
   returned: success
   type: list
   elements: dict
@@ -152,12 +176,14 @@ import hashlib
 import json
 import os
 import time
+from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _owner
 
 FORMAT = 1
+SCHEDULER = ("ON", "OFF", "DISABLED")
 SYSTEM = ("mysql.infoschema", "mysql.session", "mysql.sys")
 # What mysql.user and mysql.db call rights that only read.
 READING = ("Select_priv", "Show_view_priv")
@@ -166,6 +192,8 @@ NOT_ABOUT_DATA = (
     *("Show_db_priv", "Process_priv", "Repl_client_priv", "Repl_slave_priv", "Reload_priv", "Shutdown_priv"),
     *("File_priv", "Create_user_priv", "Create_role_priv", "Drop_role_priv", "Create_tablespace_priv"),
 )
+# Rights that are none on a database and write to it: row events of the binary log are executed without further ones.
+DYNAMIC = ("BINLOG_ADMIN", "REPLICATION_APPLIER", "CLONE_ADMIN")
 # A session that logs in while its account is locked shows up within this time, seconds.
 LOGGING_IN = 1.0
 # Seconds, of a session that is no client's: the container's healthcheck logs in as MLflow's user, for 5 s at most.
@@ -174,6 +202,7 @@ PAUSE = 0.05
 SHOWN = 10  # sessions in a message
 ER_CANNOT_USER = 1396
 ER_NO_SUCH_THREAD = 1094
+ER_XAER_RMERR = 1401  # of who may not see them
 
 
 class GateProblem(Exception):
@@ -184,6 +213,20 @@ def label(account: tuple[str, str]) -> str:
     return "{}@{}".format(*account)
 
 
+@dataclass(frozen=True)
+class Closed:
+    """What a record says: the accounts that were locked, what the event scheduler was, and when (seconds since 1970).
+
+    `scheduler` is its value, `persisted` the one that it has from SET PERSIST. A record of an older release of this
+    collection has neither, nor `since`.
+    """
+
+    accounts: tuple[tuple[str, str], ...]
+    scheduler: str | None = None
+    persisted: str | None = None
+    since: float | None = None
+
+
 class Record:
     """The file that says what is locked. It is there from before the first lock until after the last unlock."""
 
@@ -191,22 +234,27 @@ class Record:
         self.path = path
         self.database = database
 
-    def read(self) -> list[tuple[str, str]] | None:
-        """Return the accounts, or ``None`` if the gate is open. Raises GateProblem."""
+    def read(self) -> Closed | None:
+        """Return what is locked, or ``None`` if the gate is open. Raises GateProblem."""
         try:
             with open(self.path, encoding="utf-8") as stream:
                 content = json.load(stream)
             if content["format"] != FORMAT:
                 raise ValueError
             database = content["database"]
-            accounts = [(str(user), str(host)) for user, host in content["accounts"]]
+            accounts = tuple((str(user), str(host)) for user, host in content["accounts"])
+            scheduler = content.get("event_scheduler") or {}
+            was, persisted = scheduler.get("value"), scheduler.get("persisted")
+            if {was, persisted} - {None, *SCHEDULER}:
+                raise ValueError
+            since = None if content.get("since") is None else float(content["since"])
         except FileNotFoundError:
             return None
         except OSError as error:
             raise GateProblem(
                 f"the record {self.path} cannot be read: {error.strerror}. Run as root, or choose another path"
             ) from None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise GateProblem(
                 f"{self.path} is not a record of this module; nothing was changed. Choose another path, or unlock "
                 "MLflow's accounts with ALTER USER ... ACCOUNT UNLOCK and remove the file"
@@ -216,11 +264,17 @@ class Record:
                 f"{self.path} is the record of the database {database}, not of {self.database}; nothing was changed. "
                 "Give each database a path of its own"
             )
-        return accounts
+        return Closed(accounts, was, persisted, since)
 
-    def write(self, accounts: Iterable[tuple[str, str]]) -> None:
+    def write(self, closed: Closed) -> None:
         """Put the record in its place, also if the power fails at once. Raises GateProblem."""
-        content = {"format": FORMAT, "database": self.database, "accounts": sorted(accounts)}
+        content = {
+            "format": FORMAT,
+            "database": self.database,
+            "accounts": sorted(closed.accounts),
+            "event_scheduler": {"value": closed.scheduler, "persisted": closed.persisted},
+            "since": closed.since,
+        }
         temporary = self.path + ".new"
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -328,6 +382,12 @@ class Server:
                 self.database,
             )
         )
+        found.update(
+            self.rows(
+                f"SELECT user, host FROM mysql.global_grants WHERE priv IN ({', '.join(['%s'] * len(DYNAMIC))})",
+                *DYNAMIC,
+            )
+        )
         # From a role to those who have it, and from an account to those who may act as it.
         edges = self.rows(
             "SELECT from_user, from_host, to_user, to_host FROM mysql.role_edges"
@@ -351,8 +411,88 @@ class Server:
             if (user, host) in found and user not in self.keep
         }
 
+    def scheduler(self) -> tuple[str, str | None]:
+        """Return what the event scheduler is, and what it is persisted to be."""
+        persisted = self.rows(
+            "SELECT UPPER(variable_value) FROM performance_schema.persisted_variables"
+            " WHERE variable_name = 'event_scheduler'"
+        )
+        (value,) = self.rows("SELECT UPPER(@@GLOBAL.event_scheduler)")[0]
+        return str(value), str(persisted[0][0]) if persisted else None
+
+    def stop_scheduler(self) -> None:
+        """Have no event start any more, also after a restart of the server. One that is disabled stays so."""
+        value, persisted = self.scheduler()
+        if value != "DISABLED" and (value, persisted) != ("OFF", "OFF"):
+            self.rows("SET PERSIST event_scheduler = OFF")
+
+    def start_scheduler(self, was: Closed) -> None:
+        """Set the event scheduler to what it was."""
+        value, persisted = self.scheduler()
+        if was.scheduler is None or "DISABLED" in (value, was.scheduler):
+            return
+        if was.persisted is not None:
+            self.rows("SET PERSIST event_scheduler = %s", was.persisted)
+        elif persisted is not None:
+            self.rows("RESET PERSIST IF EXISTS event_scheduler")
+        if self.scheduler()[0] != was.scheduler:
+            self.rows("SET GLOBAL event_scheduler = %s", was.scheduler)
+
+    def unstoppable(self) -> list[str]:
+        """Return what writes to the server without a login, each with what to do about it."""
+        found = []
+        # A group's own channels apply what its other members write, and those are a matter of the whole group.
+        channels = self.rows(
+            "SELECT channel_name FROM performance_schema.replication_applier_status WHERE service_state = 'ON'"
+            " AND channel_name NOT IN ('group_replication_applier', 'group_replication_recovery')"
+        )
+        for (name,) in channels:
+            label = f" FOR CHANNEL '{name}'" if name else ""
+            found.append(
+                f"this server applies the changes of another one (channel '{name}'): work on that one instead, or end "
+                f"it with STOP REPLICA{label}; RESET REPLICA ALL{label}"
+            )
+        try:
+            prepared = self.rows("XA RECOVER CONVERT XID")
+        except Exception as error:
+            if error.args[:1] != (ER_XAER_RMERR,):
+                raise
+            found.append(
+                "this login may not see transactions that are prepared (XA): GRANT XA_RECOVER_ADMIN ON *.* to it"
+            )
+            prepared = []
+        for number, length, _count, data in prepared:
+            text = str(data)[2:]  # after 0x
+            split = 2 * int(length)
+            xid = f"X'{text[:split]}',X'{text[split:]}',{number}"
+            found.append(
+                f"a transaction is prepared and holds its rows (XA): end it with XA COMMIT {xid} or XA ROLLBACK {xid}"
+            )
+        return found
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events that run, as the sessions of their definers."""
+        rows = self.rows(
+            "SELECT id, user, host, time, db FROM information_schema.processlist WHERE command = 'Connect' AND (id IN"
+            " (SELECT processlist_id FROM performance_schema.threads WHERE name = 'thread/sql/event_worker')"
+            " OR (@@performance_schema = 0 AND user NOT IN ('system user', 'event_scheduler',"
+            " 'unauthenticated user')))"
+        )
+        return [
+            {
+                "id": number,
+                "user": user,
+                "host": host,
+                "seconds": int(seconds or 0),
+                "program": f"an event of the database {database or 'unknown'}",
+            }
+            for number, user, host, seconds, database in rows
+        ]
+
     def sessions(self, accounts: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-        """Return the sessions of these accounts' users."""
+        """Return the sessions of these accounts' users, and the events that run, whoever made them."""
+        events = self.events()
+        workers = {event["id"] for event in events}
         users = {user for user, dummy in accounts}
         rows = self.rows(
             "SELECT p.id, p.user, p.host, p.time, (SELECT GROUP_CONCAT(attr_value ORDER BY attr_name DESC"
@@ -360,7 +500,7 @@ class Server:
             " WHERE a.processlist_id = p.id AND attr_name IN ('program_name', '_client_name'))"
             " FROM information_schema.processlist p WHERE p.id <> CONNECTION_ID() ORDER BY p.id"
         )
-        return [
+        return events + [
             {
                 "id": number,
                 "user": user,
@@ -369,7 +509,7 @@ class Server:
                 "program": program or "unknown",
             }
             for number, user, host, seconds, program in rows
-            if user in users
+            if user in users and number not in workers
         ]
 
     def staying(self, accounts: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -426,6 +566,16 @@ def connected(server: Server, sessions: list[dict[str, Any]]) -> GateProblem:
     )
 
 
+def refuse_unstoppable(server: Server, locked: bool = False) -> None:
+    """Raise GateProblem if something writes that neither a lock nor the end of a session stops."""
+    found = server.unstoppable()
+    if found:
+        raise GateProblem(
+            f"{'the accounts are locked, but writers are left' if locked else 'no account was locked'}: "
+            f"{'; '.join(found)}. Run this again then"
+        )
+
+
 def disconnect(server: Server, timeout: int) -> list[dict[str, Any]]:
     """End all sessions of writers and wait until they are gone. Raises GateProblem."""
     ended: dict[int, dict[str, Any]] = {}
@@ -453,7 +603,16 @@ def names(accounts: Iterable[tuple[str, str]]) -> list[str]:
 
 def close(server: Server, record: Record, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Bring the gate to the state ``closed`` and return the module's result."""
-    recorded = record.read()
+    found = record.read()
+    recorded = None if found is None else found.accounts
+    refuse_unstoppable(server)
+    scheduler, persisted = server.scheduler()
+    if found is None or found.scheduler is None:
+        since = time.time() if found is None or found.since is None else found.since
+        new = Closed(recorded or (), scheduler, persisted, since)
+    else:
+        new = found
+    stopped = scheduler == "DISABLED" or (scheduler, persisted) == ("OFF", "OFF")
     writers = server.writers()
     before = [account for account in recorded or () if writers.get(account, True)]
     sessions = server.sessions(writers) if options["disconnect"] else server.staying(writers)
@@ -462,8 +621,9 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
     unlocked = [account for account, locked in writers.items() if not locked]
     closed = {*(recorded or ()), *unlocked}
     if not check:
-        if recorded is None or unlocked:
-            record.write(closed)
+        if found != new or unlocked:
+            record.write(replace(new, accounts=tuple(closed)))
+        server.stop_scheduler()
         locked: list[tuple[str, str]] = []
         while unlocked:
             for account in unlocked:
@@ -473,41 +633,61 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
             unlocked = [account for account, is_locked in server.writers().items() if not is_locked]
             if unlocked:
                 closed.update(unlocked)
-                record.write(closed)
+                record.write(replace(new, accounts=tuple(closed)))
         if options["disconnect"]:
             sessions = disconnect(server, options["timeout"])
-        elif locked:
+        elif locked or not stopped:
             server.settle()
             sessions = server.staying(server.writers())
             if sessions:
                 for account in locked:
                     server.set_lock(account, False)
-                if recorded is None:
+                if found is None:
+                    server.start_scheduler(new)
                     record.remove()
                 else:
-                    record.write(recorded)
+                    record.write(found)
                 raise connected(server, sessions)
+        refuse_unstoppable(server, locked=True)
         unlocked = locked
     return {
-        "changed": recorded is None or bool(unlocked) or bool(sessions),
+        "changed": recorded is None or bool(unlocked) or bool(sessions) or not stopped,
         "accounts": names(closed),
+        "event_scheduler": new.scheduler,
+        "since": new.since,
         "disconnected": sessions,
-        "diff": {"before": {"kept_out": names(before)}, "after": {"kept_out": names(closed)}},
+        "diff": {
+            "before": {"kept_out": names(before), "event_scheduler": scheduler},
+            "after": {
+                "kept_out": names(closed),
+                "event_scheduler": scheduler if scheduler == "DISABLED" else "OFF",
+            },
+        },
     }
 
 
 def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
     """Bring the gate to the state ``open`` and return the module's result."""
-    recorded = record.read()
-    if recorded is not None and not check:
-        for account in recorded:
+    found = record.read()
+    accounts = () if found is None else found.accounts
+    now = server.scheduler()[0]
+    if found is not None and not check:
+        for account in accounts:
             server.set_lock(account, False)
+        server.start_scheduler(found)
         record.remove()
+    was = found.scheduler if found is not None and found.scheduler is not None else now
     return {
-        "changed": recorded is not None,
-        "accounts": names(recorded or ()),
+        "changed": found is not None,
+        "accounts": names(accounts),
+        "event_scheduler": None if found is None else found.scheduler,
+        "since": None if found is None else found.since,
+        "seconds": None if found is None or found.since is None else round(time.time() - found.since, 1),
         "disconnected": [],
-        "diff": {"before": {"kept_out": names(recorded or ())}, "after": {"kept_out": []}},
+        "diff": {
+            "before": {"kept_out": names(accounts), "event_scheduler": now},
+            "after": {"kept_out": [], "event_scheduler": was},
+        },
     }
 
 
@@ -516,7 +696,8 @@ def run(module: AnsibleModule, login: _connection.Login) -> dict[str, Any]:
     record = Record(options["path"], options["database"])
     if options["state"] == "open" and record.read() is None:
         # Also when there is no server any more.
-        return {"changed": False, "accounts": [], "disconnected": []}
+        nothing = dict.fromkeys(("event_scheduler", "since", "seconds"))
+        return {"changed": False, "accounts": [], "disconnected": [], **nothing}
     connection = _connection.connect_administrator(login)
     try:
         server = Server(

@@ -221,6 +221,16 @@ extra_indexes:
     present:
       description: Whether it is there.
       type: bool
+default_experiment:
+  description:
+    - Whether MLflow's experiment 0 is there, V(present), or V(missing), or V(taken) if it is missing and another
+      experiment has its name. V(present) also if MLflow would not make it.
+    - The process of MLflow's that makes it writes without strict mode from then on.
+      O(mlflow_ops.backend_store.mlflow_schema#module:default_artifact_root) makes it.
+    - V(null) if the schema is not MLflow's at a revision, or the login may not read it.
+  returned: success
+  type: str
+  sample: present
 blockers:
   description:
     - What would make a migration fail or wait, or keeps MLflow from writing. All of them at once. No migration is begun

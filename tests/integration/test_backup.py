@@ -262,7 +262,14 @@ def test_a_full_backup_alone(backups: Backups, history: History) -> None:
     for name in history.fulls:
         planned = backups.run("plan", "--backup", name)
         assert (planned["backup"], planned["binary_log"]) == (name, [])
-    result = backups.restore("--backup", history.fulls[0])
+        assert planned["what"] == f"the full backup {name} of {planned['backup_finished']}"
+    # As an upgrade that failed puts the store back: what SET PERSIST gave it stays, and it starts without events.
+    persisted = Path(backups.store.home, "data", "mysqld-auto.cnf")
+    persisted.write_text(json.dumps({"Version": 2, "mysql_dynamic_variables": {"x": {"Value": "1"}}}))
+    result = backups.restore("--backup", history.fulls[0], "--events-off")
+    persisted.unlink()
+    kept = json.loads(Path(backups.store.restored, "mysqld-auto.cnf").read_text())["mysql_dynamic_variables"]
+    assert (kept["x"]["Value"], kept["event_scheduler"]["Value"]) == ("1", "OFF")
     assert result["tables"] == {"mlflow": {"t": 10, "other": 0}}
 
 

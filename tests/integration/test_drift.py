@@ -4,12 +4,13 @@
 One store at the newest revision is changed in hundreds of ways, each undone before the next. The changes come out of
 the store's own definition and a seeded generator, so that no kind of object, and no table, is left out by oversight.
 
-Three things are no drift, by design, and the generator steers clear of them:
+Four things are no drift, by design, and the generator steers clear of them:
 
 - the name of an index, a foreign key or a check whose name MySQL chose (`x_ibfk_1`, `x_chk_1`, an index that is named
   after its first column), and a rename to such a name;
 - a plain index that MySQL made for a foreign key and replaced since (`Catalogue.replaced_indexes`);
-- the order of a table's columns, and comments.
+- the order of a table's columns, and comments;
+- procedures, functions and events, which are named in a warning.
 
 One change is not told from the beginning of the next migration: to drop the very key which that one drops first.
 """
@@ -23,11 +24,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _state, _survey
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _catalogue,
+    _server,
+    _state,
+    _survey,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import read_schema
 from conftest import MySQL, RunModule
 
@@ -674,18 +681,12 @@ def trigger_added(schema: Schema) -> Iterator[Mutation]:
             yield several(table, (statement,), ("trigger", name, "unexpected"))
 
 
-def program_added(schema: Schema) -> Iterator[Mutation]:
+def view_added(schema: Schema) -> Iterator[Mutation]:
     table = sorted(schema)[0]
-    for name in (*ODD_NAMES, table):
-        for kind, text in (
-            ("view", f"AS SELECT * FROM `{table}`"),
-            ("procedure", "() SELECT 1"),
-            ("function", "() RETURNS INT DETERMINISTIC RETURN 1"),
-            ("event", "ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1"),
-        ):
-            statement = f"CREATE {kind.upper()} `{name}` {text}"
-            found = frozenset({(kind, name, name, "unexpected")})
-            yield Mutation((statement,), found, undo=(f"DROP {kind.upper()} `{name}`",))
+    for name in ODD_NAMES:
+        statement = f"CREATE VIEW `{name}` AS SELECT * FROM `{table}`"
+        found = frozenset({("view", name, name, "unexpected")})
+        yield Mutation((statement,), found, undo=(f"DROP VIEW `{name}`",))
 
 
 KINDS = (
@@ -698,15 +699,16 @@ KINDS = (
     *(index_uniqueness, index_prefix, index_descending, index_invisible),
     *(foreign_key_dropped, foreign_key_added, foreign_key_rule, foreign_key_target, foreign_key_columns),
     *(check_dropped, check_added, check_changed, check_not_enforced),
-    *(trigger_dropped, trigger_changed, trigger_renamed, trigger_added, program_added),
+    *(trigger_dropped, trigger_changed, trigger_renamed, trigger_added, view_added),
 )
 
 
 class Store:
-    """A store at HEAD, on a connection of root's."""
+    """A store at HEAD, on a connection of root's, and one of an account that has what a migrator has."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, migrator: Any) -> None:
         self.connection = connection
+        self.migrator = migrator
         self.schema = {name: self.read(name) for (name,) in self.sql("SHOW TABLES")}
         self.lines = read_schema(connection, DATABASE).lines
         self.seen = self.lines
@@ -724,6 +726,7 @@ class Store:
     def examine(self) -> _state.Examination:
         live = read_schema(self.connection, DATABASE)
         self.seen = live.lines
+        assert read_schema(self.migrator, DATABASE).lines == live.lines
         live, versions, _legacy = _survey.versions_of(self.connection, DATABASE, live, "tracking")
         return _state.examine(live, versions, CATALOGUE, HEAD, "MLflow 3.17.2")
 
@@ -762,12 +765,17 @@ def store(mysql: MySQL, run_module: RunModule) -> Iterator[Store]:
         "mlflow_schema", mysql.options(database=DATABASE, virtualenv=VIRTUALENV, mlflow_version="3.17.2")
     )
     assert not made.failed, made["msg"]
-    connection = mysql.root()
+    mysql.execute("CREATE USER migrator IDENTIFIED BY 'Canary-93b1-0'")
+    mysql.execute(f"GRANT {', '.join(_server.MIGRATING)} ON {DATABASE}.* TO migrator")
+    connection, migrator = mysql.root(), mysql.login("migrator", "Canary-93b1-0")
+    migrator.autocommit(True)
     try:
         connection.select_db(DATABASE)
-        yield Store(connection)
+        yield Store(connection, migrator)
     finally:
         connection.close()
+        migrator.close()
+        mysql.execute("DROP USER migrator")
         mysql.execute(f"DROP DATABASE {DATABASE}")
 
 
@@ -836,3 +844,43 @@ def test_every_change_is_found_and_named(store: Store) -> None:
     assert wrong == [], f"{len(wrong)} of {applied.total()}:\n" + "\n".join(wrong)
     assert set(applied) == {kind.__name__ for kind in KINDS}
     assert applied.total() >= AT_LEAST
+
+
+def test_programs_change_no_answer(store: Store, mysql: MySQL, run_module: RunModule, tmp_path: Path) -> None:
+    """Those with rights on the tables alone do not see them; who does is told their names."""
+    secret = tmp_path / "password"
+    secret.write_text("Canary-93b1-0")
+    logins = (
+        mysql.options(),
+        {"login_user": "migrator", "login_port": mysql.port, "login_password_files": [str(secret)]},
+    )
+    programs = (
+        ("procedure", "() SQL SECURITY DEFINER DELETE FROM runs"),
+        ("function", "() RETURNS INT DETERMINISTIC RETURN 1"),
+        ("event", "ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM runs"),
+    )
+    try:
+        for name in ("runs", "my own"):
+            for kind, text in programs:
+                store.sql(f"CREATE {kind} `{name}` {text}")
+        store.sql("CREATE DATABASE empty_but_for_programs")
+        store.sql("CREATE PROCEDURE empty_but_for_programs.p() SELECT 1")
+        store.sql(f"GRANT {', '.join(_server.MIGRATING)} ON empty_but_for_programs.* TO migrator")
+        for database, state in ((DATABASE, "current"), ("empty_but_for_programs", "empty")):
+            by_root, by_migrator = (
+                run_module("mlflow_schema_info", {**login, "database": database, "mlflow_version": "3.17.2"})
+                for login in logins
+            )
+            for answer in (by_root, by_migrator):
+                assert not answer.failed, answer["msg"]
+                assert (answer["state"], answer["drift"]) == (state, [])
+            assert by_root["message"] == by_migrator["message"]
+            (warning,) = (one for one in by_root["schema_warnings"] if one["name"] == "own_programs")
+            assert warning["severity"] == "warning"
+            wanted = ["event my own", "function runs"] if state == "current" else ["procedure p"]
+            assert all(name in warning["message"] for name in wanted)
+    finally:
+        store.sql("DROP DATABASE IF EXISTS empty_but_for_programs")
+        for name in ("runs", "my own"):
+            for kind, _text in programs:
+                store.sql(f"DROP {kind} IF EXISTS `{name}`")

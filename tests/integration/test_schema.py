@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _extra_indexes
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _catalogue,
+    _default_experiment,
+    _extra_indexes,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import LiveSchema
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migrations import read_migrations
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 from conftest import COLLECTIONS, MySQL, Result, RunModule, free_port
@@ -668,3 +673,292 @@ def test_extra_index_while_a_transaction_holds_the_table(store: MySQL, migrate: 
     assert extra(store) == []
     ok(migrate(state="indexed", extra_indexes=["tags"]), changed=True)
     assert extra(store) == ["tags"]
+
+
+# MLflow's experiment 0
+
+ROOTS = (
+    *(
+        "mlflow-artifacts:/",
+        "s3://bucket",
+        "s3://bucket/",
+        "s3://bucket/a/path?endpoint=x",
+        "/data/my runs",
+        "/",
+    ),
+    *("file:///data/runs/", "hdfs://host:8020/a", "wasbs://c@a.blob.core.windows.net/p", "dbfs:/a#part"),
+    *("mlflow-artifacts://host:5000/a/", "gs://bucket/é"),
+)
+# The real MLflow opens the store, as its server does; what is asked of it is on standard input.
+REAL = """
+import json, sys
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.uri import append_to_uri_path, resolve_uri_if_local
+from sqlalchemy import text
+asked = json.loads(sys.stdin.read())
+store = SqlAlchemyStore(asked["uri"], asked["root"])
+answer = {"locations": [append_to_uri_path(resolve_uri_if_local(root), "0") for root in asked["roots"]]}
+with store.engine.connect() as connection:
+    answer["modes"] = connection.execute(text("SELECT @@SESSION.sql_mode")).scalar()
+try:
+    run = store.create_run("0", "someone", 0, [], "n" * 251)
+    answer["name"] = len(store.get_run(run.info.run_id).info.run_name)
+except Exception as error:
+    answer["error"] = str(error)
+print(json.dumps(answer))
+"""
+
+
+def test_experiment_0_is_as_mlflow_makes_it(store: MySQL, migrate: Migrate, tmp_path: Path) -> None:
+    database = "experiments"
+    store.execute(f"CREATE DATABASE {database} COLLATE utf8mb4_0900_bin")
+    store.execute(f"GRANT {RIGHTS} ON {database}.* TO %s@localhost", MIGRATOR)
+    store.execute("CREATE USER runtime IDENTIFIED BY 'runtime-93b1'")
+    store.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.* TO runtime")
+    about = {"database": database, "default_artifact_root": ROOTS[0]}
+
+    def rows(what: str = "*") -> list[tuple[Any, ...]]:
+        return store.execute(f"SELECT {what} FROM {database}.experiments ORDER BY experiment_id")
+
+    def open_it() -> dict[str, Any]:
+        uri = f"mysql+pymysql://runtime:runtime-93b1@127.0.0.1:{store.port}/{database}"
+        asked = {"uri": uri, "root": ROOTS[0], "roots": ROOTS}
+        done = subprocess.run(
+            [sys.executable, "-c", REAL], input=json.dumps(asked), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    predicted = ok(migrate(check=True, **about), changed=True)
+    result = ok(migrate(**about), changed=True)
+    assert predicted["default_experiment"] == result["default_experiment"] == "made"
+    assert "+row experiments 0" not in json.dumps(predicted["diff"]["before"])
+    assert all("row experiments 0 Default" in one["diff"]["after"] for one in (predicted, result))
+    ours = rows()
+    assert len(ours) == 1
+    for more in ({}, {"state": "indexed", "extra_indexes": []}):
+        for check in (True, False):
+            again = ok(migrate(check=check, **about, **more), changed=False)
+            assert again["default_experiment"] == "present"
+    # MLflow finds it, leaves it alone, and what it writes is not cut.
+    opened = open_it()
+    assert rows() == ours
+    assert "STRICT_TRANS_TABLES" in opened["modes"] and "1406" in opened["error"]
+    assert opened["locations"] == [_default_experiment.location(root) for root in ROOTS]
+    # Without it MLflow makes the same row, and a connection that cuts: this is what it is for.
+    store.execute(f"DELETE FROM {database}.experiments")
+    found = migrate(state="indexed", extra_indexes=[], database=database)
+    assert ok(found, changed=False)["default_experiment"] == "missing"
+    opened = open_it()
+    assert (opened["modes"], opened.get("name")) == ("", 250)
+    times = {"creation_time", "last_update_time"}
+    columns = [
+        row[0]
+        for row in store.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s"
+            " AND table_name = 'experiments' ORDER BY ordinal_position",
+            database,
+        )
+    ]
+    theirs = dict(zip(columns, rows()[0]))
+    mine = dict(zip(columns, ours[0]))
+    assert {k: v for k, v in mine.items() if k not in times} == {
+        k: v for k, v in theirs.items() if k not in times
+    }
+    for row in (mine, theirs):
+        assert row["creation_time"] == row["last_update_time"]
+        assert abs(row["creation_time"] / 1000 - time.time()) < 600
+    # It is gone again, where it would be wanted and cannot be made, and where there are others.
+    for name in ("tags", "runs"):
+        store.execute(f"DELETE FROM {database}.{name}")
+    store.execute(f"UPDATE {database}.experiments SET experiment_id = 5")
+    taken = ok(migrate(state="indexed", extra_indexes=[], **about), changed=False)
+    assert taken["default_experiment"] == "taken"
+    store.execute(f"UPDATE {database}.experiments SET name = 'mine', lifecycle_stage = 'deleted'")
+    assert ok(migrate(state="indexed", extra_indexes=[], check=True, **about), changed=True)
+    made = ok(migrate(state="indexed", extra_indexes=[], **about), changed=True)
+    assert made["default_experiment"] == "made"
+    assert rows("experiment_id, name") == [(0, "Default"), (5, "mine")]
+    # A deleted one is there.
+    store.execute(f"UPDATE {database}.experiments SET lifecycle_stage = 'deleted'")
+    assert ok(migrate(state="indexed", extra_indexes=[], **about), changed=False)
+
+
+@pytest.mark.parametrize(
+    "root", ["./mlruns", "mlruns", "", "file:mlruns", "s3://b/?a=%2e%2e", "/" + "x" * 260]
+)
+def test_artifact_roots_that_cannot_be(store: MySQL, migrate: Migrate, root: str) -> None:
+    message = failed(migrate(default_artifact_root=root))
+    assert message.startswith(f"default_artifact_root is {root!r}: ") and "nothing was changed" in message
+    assert tables(store) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "columns", "others", "expected"),
+    [
+        ("1.13.1", 4, [], "made"),
+        ("2.9.2", 6, [], "made"),
+        # An old MLflow does not make it beside others.
+        ("2.22.4", 6, [(3, "mine")], "present"),
+        ("3.4.0", 6, [(3, "mine")], "made"),
+    ],
+)
+def test_experiment_0_of_an_old_store(
+    store: MySQL,
+    migrate: Migrate,
+    version: str,
+    columns: int,
+    others: list[tuple[int, str]],
+    expected: str,
+) -> None:
+    """Its columns come and go with the revision. Only the table is made here."""
+    catalogue = _catalogue.load()
+    revision = catalogue.releases[version]
+    lines = catalogue.schema(revision)
+    names = sorted(_default_experiment.columns(LiveSchema(lines)))
+    known = {"experiment_id": "INT AUTO_INCREMENT PRIMARY KEY", "name": "VARCHAR(256)"}
+    made = [f"{name} {known.get(name, 'VARCHAR(256)')}" for name in names]
+    store.execute(f"CREATE TABLE {table('experiments')} ({', '.join(made)})")
+    for number, name in others:
+        store.execute(f"INSERT INTO {table('experiments')} (experiment_id, name) VALUES ({number}, '{name}')")
+    connection = store.root()
+    live = LiveSchema(lines)
+    try:
+        found = _default_experiment.look(connection, DATABASE, live, catalogue, revision)
+        assert found == {"made": "missing"}.get(expected, expected)
+        if found == "missing":
+            _default_experiment.make(connection, DATABASE, live, "s3://bucket/a")
+            _default_experiment.make(connection, DATABASE, live, "s3://bucket/again")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@SESSION.sql_mode = @@GLOBAL.sql_mode")
+            assert cursor.fetchone() == (1,)
+    finally:
+        connection.close()
+    assert len(names) == columns
+    row = store.execute(f"SELECT artifact_location FROM {table('experiments')} WHERE experiment_id = 0")
+    assert row == ([("s3://bucket/a/0",)] if expected == "made" else [])
+
+
+# One character set, collation and row format
+
+CHARSETS = [
+    ("latin1_swedish_ci", "COMPACT"),
+    ("utf8mb3_general_ci", "REDUNDANT"),
+    ("utf8mb4_0900_ai_ci", "COMPRESSED"),
+    ("utf8mb4_general_ci", "DYNAMIC"),
+]
+
+
+def old_store(server: MySQL, version: str, collation: str, row_format: str) -> str:
+    """Tables of an old MLflow, from the catalogue's own statements, with rows, in a collation and a row format.
+
+    Returns the revision.
+    """
+    catalogue = _catalogue.load()
+    revision = catalogue.releases[version]
+    server.execute(f"ALTER DATABASE {quoted(DATABASE)} COLLATE {collation}")
+    server.execute(
+        "SET GLOBAL innodb_default_row_format = " + ("compact" if row_format == "COMPACT" else "dynamic")
+    )
+    connection = server.root()
+    try:
+        connection.select_db(DATABASE)
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION innodb_strict_mode = OFF")
+            for entry in catalogue.revisions[: catalogue.position(revision) + 1]:
+                for statement in entry.statements:
+                    if not statement.data:
+                        cursor.execute(statement.sql)
+            cursor.execute(f"INSERT INTO alembic_version VALUES ('{revision}')")
+            cursor.execute("SHOW FULL TABLES WHERE table_type = 'BASE TABLE'")
+            for name, _kind in list(cursor.fetchall()):
+                if row_format in ("REDUNDANT", "COMPRESSED"):
+                    cursor.execute(f"ALTER TABLE {name} ROW_FORMAT={row_format}")
+            cursor.execute(
+                "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage)"
+                " VALUES (7, 'Größe', 's3://b/é', 'active')"
+            )
+            cursor.execute(
+                "INSERT INTO runs (run_uuid, experiment_id, status, lifecycle_stage)"
+                " VALUES ('r', 7, 'RUNNING', 'active')"
+            )
+            cursor.execute("INSERT INTO params VALUES ('Loss', %s, 'r'), ('x', 'ü', 'r')", ("é" * 250,))
+            cursor.execute(
+                "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source,"
+                " dataset_schema, dataset_profile) VALUES ('d', 7, 'n', 'g', 't', %s, %s, %s)",
+                ("s" * 60000, "é" * 30000, "p" * 100000),
+            )
+    finally:
+        connection.close()
+        server.execute("SET GLOBAL innodb_default_row_format = DEFAULT")
+    return revision
+
+
+@pytest.mark.parametrize(("collation", "row_format"), CHARSETS)
+def test_convert(store: MySQL, migrate: Migrate, collation: str, row_format: str) -> None:
+    revision = old_store(store, "2.9.2", collation, row_format)
+    values = "SELECT p.value, e.name, d.dataset_source, d.dataset_schema, d.dataset_profile FROM "
+    values += f"{table('params')} p, {table('experiments')} e, {table('datasets')} d ORDER BY 1"
+    before = store.execute(values)
+    wish: dict[str, Any] = {"state": "converted", "mlflow_version": "3.17.2"}
+    predicted = ok(migrate(check=True, **wish), changed=True)
+    unchanged = store.execute(f"SHOW CREATE TABLE {table('datasets')}")
+    assert "utf8mb4_0900_bin" not in unchanged[0][1]
+    if row_format == "COMPACT":
+        # By hand, to the letter.
+        connection = store.root()
+        for statement in predicted["statements"]:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+        connection.close()
+    else:
+        result = ok(migrate(**wish), changed=True)
+        assert result["statements"] == predicted["statements"]
+        assert (result["state"], result["drift"]) == ("behind", [])
+    again = ok(migrate(**wish), changed=False)
+    assert (again["state"], again["revision"], again["drift"]) == ("behind", revision, [])
+    assert store.execute(values) == before
+    definition = store.execute(f"SHOW CREATE TABLE {table('datasets')}")[0][1]
+    assert "`dataset_source` text" in definition and "`dataset_profile` mediumtext" in definition
+    assert store.execute(
+        "SELECT DISTINCT table_collation, row_format FROM information_schema.tables WHERE table_schema = %s"
+        " AND table_type = 'BASE TABLE'",
+        DATABASE,
+    ) == [("utf8mb4_0900_bin", "Dynamic")]
+    assert store.execute(
+        "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = %s AND collation_name IS NOT NULL"
+        " AND collation_name NOT IN ('utf8mb4_0900_bin', 'utf8mb4_bin')",
+        DATABASE,
+    ) == [(0,)]
+
+
+def test_convert_what_cannot_be(store: MySQL, migrate: Migrate) -> None:
+    """What would stop it half-way, or lose a reference, is counted before, and nothing is changed."""
+    old_store(store, "2.9.2", "latin1_swedish_ci", "DYNAMIC")
+    store.execute(f"UPDATE {table('datasets')} SET dataset_source = %s", "é" * 60000)
+    store.execute(f"UPDATE {table('params')} SET run_uuid = 'R' WHERE `key` = 'x'")
+    store.execute(f"UPDATE {table('params')} SET value = CONVERT(CONVERT('ü' USING utf8mb4) USING binary)")
+    store.execute("CREATE DATABASE other COLLATE latin1_swedish_ci")
+    store.execute(
+        f"CREATE TABLE other.mine (r VARCHAR(32), CONSTRAINT f FOREIGN KEY (r) REFERENCES {table('runs')} (run_uuid))"
+    )
+    for check in (True, False):
+        message = failed(migrate(check=check, state="converted", mlflow_version="3.17.2"))
+        assert "cannot be converted, nothing was changed" in message
+        assert "1 values of datasets.dataset_source are longer than the 65535 bytes" in message
+        assert "1 rows of params spell run_uuid otherwise than runs" in message
+        assert "DROP FOREIGN KEY `f`" in message
+    assert "latin1" in store.execute(f"SHOW CREATE TABLE {table('params')}")[0][1]
+    store.execute(f"UPDATE {table('datasets')} SET dataset_source = ''")
+    store.execute(f"UPDATE {table('params')} SET run_uuid = 'r'")
+    store.execute("DROP DATABASE other")
+    message = failed(migrate(state="converted", mlflow_version="3.17.2", collation="utf8mb4_0900_ai_ci"))
+    assert "tells upper and lower case apart" in message
+    result = ok(migrate(state="converted", mlflow_version="3.17.2", collation="utf8mb4_bin"), changed=True)
+    assert result["misread"] == ["2 values of params.value"]
+    assert store.execute(f"SELECT DISTINCT value FROM {table('params')}") == [("Ã¼",)]
+    # By hand too large already, as CONVERT TO leaves them.
+    store.execute(f"ALTER TABLE {table('datasets')} MODIFY dataset_source MEDIUMTEXT NOT NULL")
+    result = ok(migrate(state="converted", mlflow_version="3.17.2"), changed=True)
+    assert len(result["statements"]) == 3 and result["state"] == "behind"

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -122,7 +124,10 @@ def test_close_and_open(store: MySQL, gate: Gate, record: Path) -> None:
     assert (
         result["diff"]
         == predicted["diff"]
-        == {"before": {"kept_out": []}, "after": {"kept_out": ["runtime@%"]}}
+        == {
+            "before": {"kept_out": [], "event_scheduler": "ON"},
+            "after": {"kept_out": ["runtime@%"], "event_scheduler": "OFF"},
+        }
     )
     assert locked(store) == {"runtime@%"}
     assert_refused(store, "runtime")
@@ -133,13 +138,17 @@ def test_close_and_open(store: MySQL, gate: Gate, record: Path) -> None:
     for check in (True, False):
         again = ok(gate("closed", check=check), changed=False)
         assert again["accounts"] == ["runtime@%"]
-        assert again["diff"]["before"] == again["diff"]["after"] == {"kept_out": ["runtime@%"]}
+        kept_out = {"kept_out": ["runtime@%"], "event_scheduler": "OFF"}
+        assert again["diff"]["before"] == again["diff"]["after"] == kept_out
 
     predicted = ok(gate("open", check=True), changed=True)
     assert locked(store) == {"runtime@%"} and record.exists()
     result = ok(gate("open"), changed=True)
     assert predicted["accounts"] == result["accounts"] == ["runtime@%"]
-    assert result["diff"] == {"before": {"kept_out": ["runtime@%"]}, "after": {"kept_out": []}}
+    assert result["diff"] == {
+        "before": {"kept_out": ["runtime@%"], "event_scheduler": "OFF"},
+        "after": {"kept_out": [], "event_scheduler": "ON"},
+    }
     assert locked(store) == set()
     assert list(record.parent.iterdir()) == []
     store.login("runtime", PASSWORD).close()
@@ -261,7 +270,7 @@ def test_opened_by_hand_or_new_while_closed(store: MySQL, gate: Gate, record: Pa
     store.execute("ALTER USER runtime ACCOUNT UNLOCK")
     make(store, "late", f"INSERT ON {PATTERN}.*")
     result = ok(gate("closed"), changed=True)
-    assert result["diff"]["before"] == {"kept_out": []}
+    assert result["diff"]["before"]["kept_out"] == []
     assert locked(store) == {"runtime@%", "late@%"} == set(result["accounts"])
     assert sorted(json.loads(record.read_text())["accounts"]) == [["late", "%"], ["runtime", "%"]]
     ok(gate("open"), changed=True)
@@ -406,6 +415,165 @@ def test_many_sessions_are_summed_up(store: MySQL, gate: Gate) -> None:
     assert " and 2 more" in message
 
 
+# What writes without a login
+
+
+def scheduler(server: MySQL) -> tuple[str, list[tuple[Any, ...]]]:
+    persisted = server.execute(
+        "SELECT variable_value FROM performance_schema.persisted_variables WHERE variable_name = 'event_scheduler'"
+    )
+    return server.execute("SELECT @@GLOBAL.event_scheduler")[0][0], persisted
+
+
+@pytest.fixture
+def ticking(store: MySQL) -> Iterator[MySQL]:
+    """A store with an event of root's in another database, which writes to MLflow's and then waits."""
+    store.execute("SET GLOBAL long_query_time = 0")
+    store.execute("CREATE DATABASE jobs")
+    store.execute(f"CREATE TABLE {quoted(DATABASE)}.ticks (id INT AUTO_INCREMENT PRIMARY KEY)")
+    store.execute(
+        "CREATE EVENT jobs.tick ON SCHEDULE EVERY 1 SECOND DO BEGIN"
+        f" INSERT INTO {quoted(DATABASE)}.ticks VALUES (); DO SLEEP(@@GLOBAL.long_query_time); END"
+    )
+    yield store
+    store.execute("DROP EVENT jobs.tick")
+    store.execute("RESET PERSIST IF EXISTS event_scheduler")
+    store.execute("SET GLOBAL event_scheduler = ON")
+    store.execute("SET GLOBAL long_query_time = DEFAULT")
+
+
+def ticks(server: MySQL) -> int:
+    return int(server.execute(f"SELECT COUNT(*) FROM {quoted(DATABASE)}.ticks")[0][0])
+
+
+def wait_for_a_tick(server: MySQL) -> None:
+    before, deadline = ticks(server), time.monotonic() + 20
+    while ticks(server) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_no_event_runs_while_it_is_closed(ticking: MySQL, gate: Gate, record: Path) -> None:
+    """Also when the scheduler was started in between, as by a restore."""
+    wait_for_a_tick(ticking)
+    predicted = ok(gate("closed", check=True), changed=True)
+    assert scheduler(ticking) == ("ON", [])
+    result = ok(gate("closed"), changed=True)
+    assert predicted["event_scheduler"] == result["event_scheduler"] == "ON"
+    # Persisted: a server that is restarted meanwhile begins without.
+    assert scheduler(ticking) == ("OFF", [("OFF",)])
+    before = ticks(ticking)
+    time.sleep(1.5)
+    assert ticks(ticking) == before
+    # As after a restore, which brings a server that has not heard of it.
+    ticking.execute("RESET PERSIST event_scheduler")
+    ticking.execute("SET GLOBAL event_scheduler = ON")
+    again = ok(gate("closed"), changed=True)
+    assert (again["event_scheduler"], again["since"]) == ("ON", result["since"])
+    assert scheduler(ticking) == ("OFF", [("OFF",)])
+    ok(gate("closed"), changed=False)
+    opened = ok(gate("open"), changed=True)
+    assert (opened["event_scheduler"], opened["since"]) == ("ON", result["since"])
+    assert scheduler(ticking) == ("ON", [])
+    wait_for_a_tick(ticking)
+
+
+@pytest.mark.parametrize(
+    ("value", "persisted"), [("OFF", None), ("OFF", "OFF"), ("OFF", "ON"), ("ON", "ON"), ("ON", "OFF")]
+)
+def test_the_scheduler_is_as_it_was(ticking: MySQL, gate: Gate, value: str, persisted: str | None) -> None:
+    if persisted:
+        ticking.execute("SET PERSIST event_scheduler = %s", persisted)
+    ticking.execute("SET GLOBAL event_scheduler = %s", value)
+    was = scheduler(ticking)
+    ok(gate("closed", disconnect=True), changed=True)
+    assert scheduler(ticking) == ("OFF", [("OFF",)])
+    ok(gate("open"), changed=True)
+    assert scheduler(ticking) == was
+
+
+def test_an_event_that_runs(
+    ticking: MySQL, gate: Gate, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever made it, root here, whom no lock keeps out."""
+    ticking.execute("SET GLOBAL long_query_time = 600")
+    wait_for_a_tick(ticking)
+    message = failed(gate("closed"))
+    assert "no account was locked" in message and "an event of the database jobs" in message
+    assert scheduler(ticking) == ("ON", []) and not record.exists() and locked(ticking) == set()
+    # One that began after the look is waited for too.
+    staying = gate_module.Server.staying
+    looks: list[int] = []
+
+    def late(server: Any, accounts: Any) -> list[dict[str, Any]]:
+        looks.append(1)
+        return staying(server, accounts) if len(looks) > 1 else []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gate_module.Server, "staying", late)
+        with pytest.raises(gate_module.GateProblem):
+            close_here(ticking, record)
+    assert scheduler(ticking) == ("ON", []) and not record.exists() and locked(ticking) == set()
+    result = ok(gate("closed", disconnect=True), changed=True)
+    assert {one["program"] for one in result["disconnected"]} == {"an event of the database jobs"}
+    assert ticking.execute(
+        "SELECT COUNT(*) FROM performance_schema.threads WHERE name = 'thread/sql/event_worker'"
+    ) == [(0,)]
+    ok(gate("open"), changed=True)
+
+
+def test_a_record_of_an_older_release(store: MySQL, gate: Gate, record: Path) -> None:
+    store.execute("ALTER USER runtime ACCOUNT LOCK")
+    record.write_text(json.dumps({"format": 1, "database": DATABASE, "accounts": [["runtime", "%"]]}))
+    ok(gate("closed"), changed=True)
+    assert scheduler(store) == ("OFF", [("OFF",)])
+    assert ok(gate("open"), changed=True)["accounts"] == ["runtime@%"]
+    assert scheduler(store) == ("ON", []) and locked(store) == set()
+
+
+@pytest.mark.parametrize("disconnect", [False, True])
+def test_a_prepared_transaction(store: MySQL, gate: Gate, record: Path, disconnect: bool) -> None:
+    session = store.login("runtime", PASSWORD, DATABASE)
+    store.execute("GRANT XA_RECOVER_ADMIN ON *.* TO runtime")
+    with session.cursor() as cursor:
+        for statement in ("XA START 'a''b', 'c', 7", "INSERT INTO runs VALUES (1, 'x')"):
+            cursor.execute(statement)
+        cursor.execute("XA END 'a''b', 'c', 7")
+        cursor.execute("XA PREPARE 'a''b', 'c', 7")
+    session.close()
+    message = failed(gate("closed", disconnect=disconnect))
+    found = re.search(r"XA COMMIT (X'[0-9A-Fa-f]+',X'[0-9A-Fa-f]+',7) or XA ROLLBACK", message)
+    assert found and "no account was locked" in message
+    assert locked(store) == set() and not record.exists() and scheduler(store) == ("ON", [])
+    store.execute(f"XA COMMIT {found[1]}")
+    ok(gate("closed"), changed=True)
+    ok(gate("open"), changed=True)
+
+
+def test_a_replication_channel(store: MySQL, gate: Gate, record: Path) -> None:
+    store.execute(
+        "CHANGE REPLICATION SOURCE TO source_host = '127.0.0.1', source_user = 'nobody' FOR CHANNEL 'other'"
+    )
+    try:
+        store.execute("START REPLICA SQL_THREAD FOR CHANNEL 'other'")
+        message = failed(gate("closed", disconnect=True))
+        assert "applies the changes of another one (channel 'other')" in message
+        assert "STOP REPLICA FOR CHANNEL 'other'" in message and "no account was locked" in message
+        assert locked(store) == set() and not record.exists() and scheduler(store) == ("ON", [])
+    finally:
+        store.execute("STOP REPLICA FOR CHANNEL 'other'")
+        store.execute("RESET REPLICA ALL FOR CHANNEL 'other'")
+
+
+def test_rights_that_are_on_no_database(store: MySQL, gate: Gate) -> None:
+    for name in gate_module.DYNAMIC:
+        make(store, name.lower(), f"{name} ON *.*")
+    make(store, "monitor", "PROCESS, REPLICATION CLIENT, CONNECTION_ADMIN ON *.*", "SELECT ON *.*")
+    result = ok(gate("closed"), changed=True)
+    assert set(result["accounts"]) == {"runtime@%", *(f"{name.lower()}@%" for name in gate_module.DYNAMIC)}
+    ok(gate("open"), changed=True)
+
+
 # Records and failures
 
 
@@ -503,6 +671,10 @@ def test_wrong_password(store: MySQL, gate: Gate) -> None:
 
 def test_missing_right(store: MySQL, gate: Gate, record: Path) -> None:
     make(store, "weak", "SELECT ON *.*", "PROCESS ON *.*", host="localhost")
+    message = failed(gate("closed", login_user="weak", login_password=PASSWORD))
+    assert "no account was locked" in message and "GRANT XA_RECOVER_ADMIN ON *.*" in message
+    assert not record.exists()
+    store.execute("GRANT XA_RECOVER_ADMIN, SYSTEM_VARIABLES_ADMIN ON *.* TO weak@localhost")
     message = failed(gate("closed", login_user="weak", login_password=PASSWORD))
     assert "CREATE USER" in message
     assert "The record in path says what is locked: run this again" in message
