@@ -34,7 +34,7 @@ CALLED = MLFLOW_OPS_MAKE='make$(if $(filter-out $(realpath $(PWD)),$(CURDIR)), -
 PLAY = $(CALLED) \
   ANSIBLE_STDOUT_CALLBACK=$(OUTPUT) ansible-playbook -i '$(subst ','\'',$(INVENTORY))' $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
 # Before anything is installed for it.
-PLAYS := deploy deploy-group uri check upgrade audit rotate backup restore drill remove
+PLAYS := deploy deploy-group uri check upgrade convert audit rotate backup restore drill remove
 ifneq ($(and $(NO_ROOT),$(filter $(PLAYS),$(MAKECMDGOALS)),$(filter inventories/local/hosts.yml,$(INVENTORY))),)
 $(error this needs root on this machine, and there is no sudo: run it as root, or install sudo)
 endif
@@ -70,6 +70,10 @@ check: .venv/run ## Say what state the schema is in, and change nothing (REPORT=
 .PHONY: upgrade
 upgrade: .venv/run ## Take the schema to the wanted MLflow, or leave everything as it was
 	@$(PLAY) playbooks/upgrade_schema.yml
+
+.PHONY: convert
+convert: .venv/run ## Give all tables one character set and collation, or leave everything as it was (CHECK=1 shows the statements)
+	@$(PLAY) playbooks/convert_schema.yml
 
 .PHONY: audit
 audit: .venv/run ## Look at how safe the store is, and change nothing (REPORT=FILE writes JSON)

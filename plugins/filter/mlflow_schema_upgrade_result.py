@@ -49,6 +49,7 @@ EXAMPLES = r"""
       app: tracking
       database: mlflow
       mlflow_version: 3.17.2
+      state: current
       revision: dc11669786a5
       revisions: []
       tables: [{name: alembic_version, rows: 1, bytes: 16384}, {name: runs, rows: 20, bytes: 16384}]
@@ -57,7 +58,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(database), C(mlflow_version), C(revision_before), C(revision_after), C(migrations) (their number, V(null) if
+    - C(database), C(mlflow_version), C(state), C(revision_before), C(revision_after), C(migrations) (their number, V(null) if
       nothing says), C(rows_before), C(rows_after), C(tables) (those whose numbers of rows differ, each with C(before)
       and C(after)), C(downtime_seconds), C(backup), and all of it as C(text).
   type: dict

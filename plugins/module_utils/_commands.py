@@ -19,6 +19,7 @@ TARGETS = {
     "audit": "audit",
     "backup": "backup",
     "check": "check",
+    "convert_schema": "convert",
     "deploy": "deploy",
     "deploy_group": "deploy-group",
     "remove": "remove",

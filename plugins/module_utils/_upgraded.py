@@ -31,6 +31,7 @@ def upgraded(
     result = {
         "database": after["database"],
         "mlflow_version": after["mlflow_version"],
+        "state": after["state"],
         "revision_before": first,
         "revision_after": last,
         "migrations": migrations,
@@ -50,7 +51,7 @@ def as_text(result: Mapping[str, Any]) -> str:
         many = "" if result["migrations"] is None else f" in {counted(result['migrations'], 'migration')}"
         way = f"went from revision {result['revision_before'] or 'none'} to {result['revision_after']}{many}"
     lines = [
-        f"The schema of {result['database']} {way}; MLflow {result['mlflow_version']} can use it.",
+        f"The schema of {result['database']} {way}; for MLflow {result['mlflow_version']} it is {result['state']}.",
         f"Rows            {result['rows_before']} before, {result['rows_after']} after",
     ]
     for table, rows in list(result["tables"].items())[:SHOWN]:

@@ -27,6 +27,7 @@ def found(**changes: Any) -> dict[str, Any]:
         "database": "mlflow",
         "mlflow_version": "3.17.2",
         "revision": "ccc",
+        "state": "current",
         "revisions": [{"revision": name} for name in ("aaa", "bbb", "ccc")],
         "tables": [{"name": name, "rows": rows, "bytes": 1} for name, rows in tables],
         **changes,
@@ -39,6 +40,7 @@ def test_what_an_upgrade_did() -> None:
     assert result == {
         "database": "mlflow",
         "mlflow_version": "3.17.2",
+        "state": "current",
         "revision_before": "aaa",
         "revision_after": "ccc",
         "migrations": 2,
