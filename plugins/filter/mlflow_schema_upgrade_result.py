@@ -58,9 +58,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(database), C(mlflow_version), C(state), C(revision_before), C(revision_after), C(migrations) (their number, V(null) if
-      nothing says), C(rows_before), C(rows_after), C(tables) (those whose numbers of rows differ, each with C(before)
-      and C(after)), C(downtime_seconds), C(backup), and all of it as C(text).
+    - C(database), C(mlflow_version), C(state), C(revision_before), C(revision_after), C(migrations) (their number,
+      V(null) if nothing says), C(rows_before), C(rows_after), C(tables) (those whose numbers of rows differ, each with
+      C(before) and C(after)), C(downtime_seconds), C(backup), and all of it as C(text).
   type: dict
 """
 

@@ -10,6 +10,7 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue,
+    _conversion,
     _default_experiment,
     _extra_indexes,
     _server,
@@ -42,6 +43,17 @@ SELECT table_name, data_free FROM information_schema.tables WHERE table_schema =
 
 # The auth app kept its revision in `alembic_version` before MLflow 3.6; so it still is in such a store.
 AUTH_FIRST = "8606fa83a998"
+
+
+# Blockers that a conversion cures, and what else their remedy begins with.
+CONVERTED = {
+    "charset": "",
+    "collation_mismatch": "",
+    "collation_merges_keys": "",
+    "keys_collide": "use one spelling in the code that logs them, or ",
+    "row_format": "",
+}
+STATEMENTS_MAXIMUM = 2000  # characters
 
 
 class SchemaProblem(Exception):
@@ -140,9 +152,33 @@ def look(
         except Exception as error:  # pymysql's own classes may be missing
             if _server.code_of(error) not in _server.DENIED:
                 raise
+    blockers = with_conversion(connection, database, blockers, examination.schema)
     blockers += check_programs(live.programs)
     blockers += check_experiment(experiment)
     return Survey(live, examination, server, blockers, legacy, experiment)
+
+
+def with_conversion(
+    connection: Any, database: str, blockers: list[_server.Blocker], lines: frozenset[str]
+) -> list[_server.Blocker]:
+    """`blockers` with what ends clean for those that a conversion cures: CONVERT TO makes a TEXT larger."""
+    if not {one["name"] for one in blockers} & set(CONVERTED):
+        return blockers
+    found = _conversion.read_database(connection, database)
+    statements = _conversion.statements(found, _conversion.target_collation(found), lines)
+    text = "; ".join(statements)
+    by_hand = (
+        f", or by hand, with a backup, and MLflow stopped: {text}"
+        if len(text) <= STATEMENTS_MAXIMUM
+        else "; with CHECK=1 it shows its statements"
+    )
+    remedy = (
+        f"run playbooks/convert_schema.yml (make convert), which converts the store under a backup{by_hand}"
+    )
+    return [
+        {**one, "remedy": CONVERTED[one["name"]] + remedy} if one["name"] in CONVERTED and statements else one
+        for one in blockers
+    ]
 
 
 def check_experiment(found: str | None) -> list[_server.Blocker]:

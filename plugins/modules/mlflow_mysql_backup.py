@@ -150,6 +150,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue_tracking,
     _comparison,
     _connection,
+    _conversion,
     _default_experiment,
     _demands,
     _extra_indexes,
@@ -178,6 +179,7 @@ PARTS = (
     *(
         _comparison,
         _connection,
+        _conversion,
         _default_experiment,
         _demands,
         _extra_indexes,
