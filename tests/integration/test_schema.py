@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _catalogue,
@@ -874,7 +876,9 @@ def old_store(server: MySQL, version: str, collation: str, row_format: str) -> s
             cursor.execute("SHOW FULL TABLES WHERE table_type = 'BASE TABLE'")
             for name, _kind in list(cursor.fetchall()):
                 if row_format in ("REDUNDANT", "COMPRESSED"):
-                    cursor.execute(f"ALTER TABLE {name} ROW_FORMAT={row_format}")
+                    # Some keys have no room there.
+                    with contextlib.suppress(pymysql.err.OperationalError):
+                        cursor.execute(f"ALTER TABLE {name} ROW_FORMAT={row_format}")
             cursor.execute(
                 "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage)"
                 " VALUES (7, 'Größe', 's3://b/é', 'active')"
@@ -948,7 +952,11 @@ def test_convert_what_cannot_be(store: MySQL, migrate: Migrate) -> None:
         assert "cannot be converted, nothing was changed" in message
         assert "1 values of datasets.dataset_source are longer than the 65535 bytes" in message
         assert "1 rows of params spell run_uuid otherwise than runs" in message
-        assert "DROP FOREIGN KEY `f`" in message
+    # Other databases are for the administrator to see.
+    by_root = {**store.options(), "login_user": "root", "login_password_files": None}
+    assert "DROP FOREIGN KEY `f`" in failed(
+        migrate(check=True, state="converted", mlflow_version="3.17.2", **by_root)
+    )
     assert "latin1" in store.execute(f"SHOW CREATE TABLE {table('params')}")[0][1]
     store.execute(f"UPDATE {table('datasets')} SET dataset_source = ''")
     store.execute(f"UPDATE {table('params')} SET run_uuid = 'r'")
