@@ -334,7 +334,10 @@ def command_restore(settings: Settings, options: argparse.Namespace) -> dict[str
         into = options.into
         if into is None:
             into = _backup_restore.make_place(settings, "restore")
-        return {**_backup_restore.restore(settings, plan, into, "restore", say, events_off=options.events_off), "into": into}
+        return {
+            **_backup_restore.restore(settings, plan, into, "restore", say, events_off=options.events_off),
+            "into": into,
+        }
 
 
 def text_restore(result: Mapping[str, Any]) -> str:

@@ -845,10 +845,10 @@ def test_experiment_0_of_an_old_store(
 # One character set, collation and row format
 
 CHARSETS = [
-    ("latin1_swedish_ci", "COMPACT"),
-    ("utf8mb3_general_ci", "REDUNDANT"),
-    ("utf8mb4_0900_ai_ci", "COMPRESSED"),
-    ("utf8mb4_general_ci", "DYNAMIC"),
+    ("2.9.2", "latin1_swedish_ci", "COMPACT"),
+    ("2.9.2", "utf8mb3_general_ci", "REDUNDANT"),
+    ("2.9.2", "utf8mb4_0900_ai_ci", "COMPRESSED"),
+    ("3.5.1", "utf8mb4_general_ci", "DYNAMIC"),
 ]
 
 
@@ -899,9 +899,9 @@ def old_store(server: MySQL, version: str, collation: str, row_format: str) -> s
     return revision
 
 
-@pytest.mark.parametrize(("collation", "row_format"), CHARSETS)
-def test_convert(store: MySQL, migrate: Migrate, collation: str, row_format: str) -> None:
-    revision = old_store(store, "2.9.2", collation, row_format)
+@pytest.mark.parametrize(("version", "collation", "row_format"), CHARSETS)
+def test_convert(store: MySQL, migrate: Migrate, version: str, collation: str, row_format: str) -> None:
+    revision = old_store(store, version, collation, row_format)
     values = "SELECT p.value, e.name, d.dataset_source, d.dataset_schema, d.dataset_profile FROM "
     values += f"{table('params')} p, {table('experiments')} e, {table('datasets')} d ORDER BY 1"
     before = store.execute(values)
