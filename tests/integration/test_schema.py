@@ -937,7 +937,7 @@ def test_convert(store: MySQL, migrate: Migrate, version: str, collation: str, r
     ) == [(0,)]
 
 
-def test_convert_what_cannot_be(store: MySQL, migrate: Migrate) -> None:
+def test_convert_what_cannot_be(store: MySQL, migrate: Migrate, tmp_path: Path) -> None:
     """What would stop it half-way, or lose a reference, is counted before, and nothing is changed."""
     old_store(store, "2.9.2", "latin1_swedish_ci", "DYNAMIC")
     store.execute(f"UPDATE {table('datasets')} SET dataset_source = %s", "é" * 60000)
@@ -953,10 +953,11 @@ def test_convert_what_cannot_be(store: MySQL, migrate: Migrate) -> None:
         assert "1 values of datasets.dataset_source are longer than the 65535 bytes" in message
         assert "1 rows of params spell run_uuid otherwise than runs" in message
     # Other databases are for the administrator to see.
-    by_root = {**store.options(), "login_user": "root", "login_password_files": None}
-    assert "DROP FOREIGN KEY `f`" in failed(
-        migrate(check=True, state="converted", mlflow_version="3.17.2", **by_root)
-    )
+    secret = tmp_path / "root"
+    secret.write_text(store.root_password)
+    by_root = {"login_user": "root", "login_password_files": [str(secret)]}
+    message = failed(migrate(check=True, state="converted", mlflow_version="3.17.2", **by_root))
+    assert "DROP FOREIGN KEY `f`" in message
     assert "latin1" in store.execute(f"SHOW CREATE TABLE {table('params')}")[0][1]
     store.execute(f"UPDATE {table('datasets')} SET dataset_source = ''")
     store.execute(f"UPDATE {table('params')} SET run_uuid = 'r'")
