@@ -12,6 +12,8 @@ import re
 import uuid
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import ASIDE
+
 # A table of each of MLflow's two schemas that no revision lacks.
 WITNESSES = {"tracking": "experiments.ibd", "auth": "experiment_permissions.ibd"}
 SYSTEM = ("mysql", "sys", "performance_schema", "#innodb_redo", "#innodb_temp")
@@ -97,7 +99,8 @@ def problems(
             "store choose another mlflow_mysql_container_name, mlflow_mysql_port and mlflow_mysql_image too."
         )
     for other in host.get("data_users") or []:
-        if other["name"] != container:
+        # A run that was interrupted may have left the container that this one took the place of; it never starts by itself.
+        if other["name"] not in (container, ASIDE.format(container)):
             found.append(
                 f"The container {other['name']} is on the data in {home}/data already, and "
                 f"mlflow_mysql_container_name is {container}: two servers on one directory destroy it, and nothing "

@@ -37,7 +37,8 @@ options:
   image:
     description:
       - Repository of the store's image. All its tags in the engine's local store are in RV(images).
-      - The tag that is wanted is the digest of O(home.context), see RV(image).
+      - The tag that is wanted is the digest of O(home.context), see RV(image). Another one is the store's own, the name
+        of O(container); other stores on the host may share the repository.
     type: str
   container:
     description: Name of a container to look for.
@@ -155,6 +156,8 @@ images:
   description:
     - Dictionary from each reference of O(images), and each tag of O(image), to C(id), C(labels) and
       C(layers), or V(null) where it is missing.
+    - Each tag of O(image) has C(held) besides, whether another container than O(container), or the own tag of another
+      store, has that image. What is held is not for this store to remove.
   returned: always
   type: dict
 image:
@@ -236,7 +239,9 @@ port:
       description: Why it cannot be bound.
       type: str
 network:
-  description: C(id), C(labels) and C(subnets) of O(network), or V(null).
+  description:
+    - C(id), C(labels), C(subnets) and C(containers) of O(network), or V(null). The last are the names of all containers
+      that belong to it, running or not.
   returned: always
   type: dict
 tls:
@@ -270,7 +275,14 @@ python:
       description: Whether it can import what the distribution's packages install.
       type: bool
 packages_interrupted:
-  description: Whether an installation of Debian packages was interrupted and must be finished first.
+  description:
+    - Whether an installation of Debian packages was interrupted and must be finished first. V(false) while another
+      program is at it, see RV(packages_locked).
+  returned: always
+  type: bool
+packages_locked:
+  description:
+    - Whether another program holds the lock of Debian's package database, as updates that run by themselves do.
   returned: always
   type: bool
 systemd:
@@ -279,11 +291,13 @@ systemd:
   type: bool
 """
 
+import fcntl
 import hashlib
 import importlib.util
 import json
 import os
 import pwd
+import re
 import socket
 import struct
 import sys
@@ -314,6 +328,7 @@ LIMITS = (
 LABEL = "mlflow_ops.backend_store"  # of the role mlflow_mysql: its value is the store's directory
 THROW_AWAY = "mlflow_ops.backend_store.throw_away"  # of the servers that backups and restores run
 STAGE = "mysql_base_image_initialising"  # the staging directory of that role's docker-entrypoint.sh
+UNFINISHED = ".mlflow-initialising"  # of mlflow_mysql's entrypoint.sh, on another base image
 
 
 def nearest_existing(path: str) -> str:
@@ -391,10 +406,12 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
     if not os.path.isdir(path):
         result.update(state="foreign", sample=[os.path.basename(path) + " (not a directory)"])
         return result
-    entries = _swap.entries(path)
+    entries = [name for name in _swap.entries(path) if not name.startswith(".mlflow-")]
     result["sample"] = sorted(entries)[:SHOWN_ENTRIES]
     if _swap.is_interrupted(path):
         result["state"] = "swapping"
+    elif os.path.exists(os.path.join(path, UNFINISHED)):
+        result["state"] = "interrupted"
     elif "mysql" in entries and ("mysql.ibd" in entries or "ibdata1" in entries):
         witness = "mysql.ibd" if "mysql.ibd" in entries else "ibdata1"
         result.update(
@@ -463,8 +480,30 @@ def sees_packages(path: list[str], debian: bool) -> bool:
     return any(entry.startswith("/usr/lib") and entry.endswith("/site-packages") for entry in path)
 
 
+def packages_locked(dpkg: str) -> bool:
+    """Return whether another program holds one of the locks of the package database in the directory ``dpkg``.
+
+    The kernel is asked for who stands in the way (F_GETLK, fcntl(2)); nothing is locked, not even for a moment.
+    """
+    for name in ("lock-frontend", "lock"):
+        try:
+            with open(os.path.join(dpkg, name), "rb") as stream:
+                asked = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+                kind: int = struct.unpack("hhqqi", fcntl.fcntl(stream, fcntl.F_GETLK, asked))[0]
+        except OSError:
+            continue
+        if kind != fcntl.F_UNLCK:
+            return True
+    return False
+
+
 def packages_interrupted(dpkg: str) -> bool:
-    """Return whether dpkg was interrupted: in its own records, or with a package half installed."""
+    """Return whether dpkg was interrupted: in its own records, or with a package half installed.
+
+    What a program that is at it leaves half done for now is no interruption.
+    """
+    if packages_locked(dpkg):
+        return False
     try:
         if any(name.isdigit() for name in os.listdir(os.path.join(dpkg, "updates"))):
             return True
@@ -533,6 +572,20 @@ def missing_passwords(wanted: dict[str, Any]) -> list[str]:
 def digest(context: dict[str, str]) -> str:
     """Return what names an image by its build context."""
     return hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def held(tags: dict[str, str], users: dict[str, list[str]], container: str | None) -> set[str]:
+    """Return the references that others than the store of ``container`` need.
+
+    ``tags`` has the image's ID of each reference of one repository, ``users`` the names of the containers that were
+    made from an image's ID. A tag that is neither a digest nor ``latest`` is the name of a store's container.
+    """
+    others = {image for image, names in users.items() if any(name != container for name in names)}
+    for reference, image in tags.items():
+        tag = reference.rpartition(":")[2]
+        if tag not in ("latest", container) and not re.fullmatch("[0-9a-f]{16}", tag):
+            others.add(image)
+    return {reference for reference, image in tags.items() if image in others}
 
 
 def limits(configuration: dict[str, Any]) -> dict[str, Any]:
@@ -616,6 +669,25 @@ class Engine:
                 found.append({"name": name, "state": state})
         return found
 
+    def users(self) -> dict[str, list[str]]:
+        """Return the names of the containers, running or not, that were made from each image's ID."""
+        _status, out, _err = self._docker("ps", "--all", "--quiet")
+        found: dict[str, list[str]] = {}
+        if out.split():
+            shown = ("--format", "{{.Image}} {{.Name}}")
+            _status, out, _err = self._docker("container", "inspect", *shown, *out.split())
+        for line in out.splitlines():
+            image, _space, name = line.partition(" ")
+            found.setdefault(image, []).append(name.lstrip("/"))
+        return found
+
+    def members(self, network: str) -> list[str]:
+        """Return the names of the containers, running or not, that belong to ``network``."""
+        _status, out, _err = self._docker(
+            "ps", "--all", "--filter", f"network={network}", "--format", "{{.Names}}"
+        )
+        return sorted(out.split())
+
     def publisher(self, port: int) -> str | None:
         """Return the name of the running container that publishes ``port``."""
         if not self.version:
@@ -630,9 +702,10 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
     engine = Engine(module)
     references = [*options["images"]]
     wanted = None
+    tagged = engine.tags(options["image"]) if options["image"] else []
     if options["image"] and options["home"]:
         wanted = f"{options['image']}:{digest(options['home']['context'])}"
-        references += [wanted, *engine.tags(options["image"])]
+        references += [wanted, *tagged]
     images = {
         name: image
         and {
@@ -642,6 +715,14 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
         }
         for name, image in engine.images(references).items()
     }
+    if options["image"]:
+        tags = {name: images[name]["id"] for name in tagged if images.get(name)}
+        # The engine is asked only where there is more than one store's own.
+        usual = {wanted, f"{options['image']}:latest", f"{options['image']}:{options['container']}"}
+        users = engine.users() if set(tags) - usual else {}
+        kept = held(tags, users, options["container"])
+        for name in tags:
+            images[name]["held"] = name in kept
     container = None
     if options["container"]:
         for found in engine.inspect("container", [options["container"]]):
@@ -667,6 +748,7 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
                 "id": found["Id"],
                 "labels": found.get("Labels") or {},
                 "subnets": [one["Subnet"] for one in configured if "Subnet" in one],
+                "containers": engine.members(options["network"]),
             }
     result: dict[str, Any] = {
         "engine": {
@@ -690,6 +772,7 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
             "sees_packages": sees_packages(sys.path, os.path.isdir(DPKG)),
         },
         "packages_interrupted": packages_interrupted(DPKG),
+        "packages_locked": packages_locked(DPKG),
         "systemd": os.path.isdir("/run/systemd/system"),
     }
     if options["home"]:

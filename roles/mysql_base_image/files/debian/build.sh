@@ -18,8 +18,8 @@ for option in "$@"; do
 done
 
 # No documentation, no translations: they are a fifth of the size and nobody reads them in a container.
-# mysqld runs as uid and gid 999, as in the official image, so that data directories can be exchanged.
-TMPDIR=$work mmdebstrap --variant=essential --include=mysql-server-core,mysql-client-core,bzip2,xz-utils,zstd \
+# Zones of leap seconds are nobody's. mysqld runs as uid and gid 999, as in the official image, so that data directories can be exchanged.
+TMPDIR=$work mmdebstrap --variant=essential --include=mysql-server-core,mysql-client-core,tzdata,tzdata-legacy,bzip2,xz-utils,zstd \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
   --skip=cleanup/run "$@" \
@@ -28,6 +28,7 @@ TMPDIR=$work mmdebstrap --variant=essential --include=mysql-server-core,mysql-cl
   --customize-hook='for d in run/mysqld var/lib/mysql var/lib/mysql-files; do
       rm -rf "$1/$d"; mkdir -p "$1/$d"; chown 999:999 "$1/$d"; done' \
   --customize-hook='chmod 1777 "$1/run/mysqld"; chmod 0750 "$1/var/lib/mysql-files"' \
+  --customize-hook='rm -rf "$1/usr/share/zoneinfo/right" "$1/usr/share/zoneinfo/posix"' \
   --customize-hook='mkdir -p "$1/docker-entrypoint-initdb.d" "$1/etc/mysql/conf.d"' \
   --customize-hook="cp '$here/my.cnf' \"\$1/etc/mysql/my.cnf\"" \
   --customize-hook="install -m 0755 '$here/docker-entrypoint.sh' \"\$1/usr/local/bin/docker-entrypoint.sh\"" \

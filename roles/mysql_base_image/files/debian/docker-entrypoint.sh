@@ -59,7 +59,7 @@ run() {
 
 datadir=$(my_print_defaults mysqld | sed -n 's/^--datadir=//p' | tail -n 1)
 datadir=${datadir:-/var/lib/mysql}
-# Not a hidden name: InnoDB does not look for its tablespaces below one.
+# Not a hidden name: InnoDB does not look for its tablespaces below one. What begins with .mlflow- is of an image built on this.
 stage=$datadir/mysql_base_image_initialising
 accounts=
 
@@ -77,7 +77,7 @@ abandon() {
 # Only called while the staging directory exists, which is made only in an empty data directory:
 # all that is there comes from an initialisation that never finished.
 clear_unfinished() {
-  find "$datadir" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name "${stage##*/}" -exec rm -rf {} +
+  find "$datadir" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '.mlflow-*' ! -name "${stage##*/}" -exec rm -rf {} +
   rm -rf "$stage"
 }
 
@@ -123,6 +123,13 @@ accounts_sql() {
   fi
 }
 
+# As the official image does it: named time zones work, and a setting may name one.
+time_zones_sql() {
+  [[ -z ${MYSQL_INITDB_SKIP_TZINFO:-} ]] || return 0
+  echo 'USE mysql;'
+  mysql_tzinfo_to_sql /usr/share/zoneinfo 2>/dev/null
+}
+
 client() { # the client on the temporary server, as root
   local escaped=${root_password//\\/\\\\}
   escaped=${escaped//\"/\\\"}
@@ -154,7 +161,7 @@ with_temporary_server() {
   root_password=${MYSQL_ROOT_PASSWORD:-}
   [[ -z ${MYSQL_RANDOM_ROOT_PASSWORD:-} ]] \
     || die "/docker-entrypoint-initdb.d needs MYSQL_ROOT_PASSWORD, not MYSQL_RANDOM_ROOT_PASSWORD"
-  "$@" --datadir="$stage" --skip-networking --mysqlx=OFF --socket="$stage_socket" &
+  "$@" --datadir="$stage" --skip-networking --mysqlx=OFF --socket="$stage_socket" --default-time-zone=SYSTEM &
   child=$!
   local tries=0
   until client -e 'DO 1' 2>/dev/null; do
@@ -173,9 +180,9 @@ initialise() {
   trap 'exit 143' TERM
   trap 'exit 130' INT
   accounts=$(mktemp)
-  accounts_sql >"$accounts"
+  { accounts_sql && time_zones_sql; } >"$accounts"
   log "initialising $datadir"
-  run "$@" --initialize-insecure --datadir="$stage" --init-file="$accounts"
+  run "$@" --initialize-insecure --datadir="$stage" --init-file="$accounts" --default-time-zone=SYSTEM
   rm -f "$accounts"
   local scripts=(/docker-entrypoint-initdb.d/*)
   ((${#scripts[@]} == 0)) || with_temporary_server "$@"
@@ -194,7 +201,7 @@ done
 
 # Before the chown: nothing of someone else's is touched, not even its owner.
 if [[ -d $datadir && ! -d $datadir/mysql && ! -e $stage \
-  && -n $(find "$datadir" -mindepth 1 -maxdepth 1 ! -name lost+found -print -quit) ]]; then
+  && -n $(find "$datadir" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '.mlflow-*' -print -quit) ]]; then
   die "$datadir is not empty and is not a MySQL data directory: mount an empty one, or one made by MySQL"
 fi
 

@@ -151,6 +151,18 @@ def test_interrupted(tmp_path: Path, entries: list[str]) -> None:
     assert found["sample"] == sorted([module.STAGE, *entries])
 
 
+@pytest.mark.parametrize("entries", [[], ["ibdata1", "mysql", "mysql.ibd"]], ids=["early", "late"])
+def test_interrupted_on_another_base_image(tmp_path: Path, entries: list[str]) -> None:
+    """Where the base image's entrypoint does not notice, the store's own does."""
+    for name in (module.UNFINISHED, *entries):
+        (tmp_path / name).touch()
+    found = look(tmp_path)
+    assert (found["state"], found["sample"]) == ("interrupted", entries)
+    (tmp_path / module.UNFINISHED).unlink()
+    (tmp_path / ".mlflow-passwords").mkdir()
+    assert look(tmp_path)["state"] == ("mysql" if entries else "empty")
+
+
 def test_staging_directory_is_the_entrypoints() -> None:
     entrypoint = COLLECTIONS / COLLECTION / "roles/mysql_base_image/files/debian/docker-entrypoint.sh"
     assert f"\nstage=$datadir/{module.STAGE}\n" in entrypoint.read_text()
@@ -332,8 +344,61 @@ def test_interrupted_packages(tmp_path: Path, state: str, updates: list[str], in
     assert module.packages_interrupted(str(tmp_path)) is interrupted
 
 
+@pytest.mark.parametrize("name", ["lock-frontend", "lock"])
+def test_packages_that_another_program_installs(tmp_path: Path, name: str) -> None:
+    """While it holds the lock nothing is interrupted; when it is killed there is."""
+    (tmp_path / "updates").mkdir()
+    (tmp_path / "status").write_text("Package: a\nStatus: install ok half-configured\n")
+    for lock in ("lock-frontend", "lock"):
+        (tmp_path / lock).touch(0o640)
+    assert not module.packages_locked(str(tmp_path))
+    assert module.packages_interrupted(str(tmp_path))
+    holder = (
+        "import fcntl, sys, time; lock = open(sys.argv[1], 'r+'); fcntl.lockf(lock, fcntl.LOCK_EX); "
+        "print('locked', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path / name)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stdout.readline() == "locked\n"
+        assert module.packages_locked(str(tmp_path))
+        assert not module.packages_interrupted(str(tmp_path))
+        process.kill()
+    assert not module.packages_locked(str(tmp_path))
+    assert module.packages_interrupted(str(tmp_path))
+
+
 def test_a_host_without_dpkg_has_no_interrupted_packages(tmp_path: Path) -> None:
     assert not module.packages_interrupted(str(tmp_path))
+
+
+# Images that several stores on a host have
+
+
+def test_what_is_held() -> None:
+    """Two stores from one image and one from another, an image of by-hand, and two that nobody has any more."""
+    one, two, old, older, typed = (letter * 16 for letter in "abcde")
+    tags = {
+        f"r/i:{one}": "1",
+        "r/i:first": "1",
+        "r/i:second": "1",
+        f"r/i:{two}": "2",
+        "r/i:third": "2",
+        f"r/i:{old}": "3",
+        f"r/i:{older}": "4",
+        f"r/i:{typed}": "5",
+        "r/i:latest": "3",
+    }
+    users = {"1": ["first", "second"], "3": ["first"], "4": ["first"], "5": ["typed"]}
+    assert module.held(tags, users, "third") == set(tags) - {f"r/i:{two}", "r/i:third"}
+    assert {name for name in tags if name not in module.held(tags, users, "first")} == {
+        f"r/i:{old}",
+        f"r/i:{older}",
+        "r/i:latest",
+    }
+    alone = {f"r/i:{one}": "1", "r/i:latest": "1", "r/i:first": "1"}
+    assert module.held(alone, {"1": ["first"]}, "first") == set()
+    assert module.held(alone, {"1": ["first"]}, None) == set(alone)
 
 
 # What can be changed of a running container

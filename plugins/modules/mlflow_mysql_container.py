@@ -1,0 +1,177 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Have a store's container take the place of another, or have the other again."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mlflow_mysql_container
+short_description: Take care of a store while its container is replaced
+version_added: 0.1.0
+description:
+  - Some settings are refused by MySQL only when it starts. This module tries them beside the running store, keeps the
+    old container until the new one answers, and has the old one again if it never does.
+  - The container itself is made by another module, such as M(community.docker.docker_container).
+author:
+  - The mlflow_ops.backend_store authors (@mlflow-ops)
+extends_documentation_fragment:
+  - mlflow_ops.backend_store.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+    details: What a container is made with is the other module's to show.
+  idempotent:
+    support: none
+options:
+  action:
+    description:
+      - V(try) starts a server of O(image) with O(command) on a data directory of its own and ends it.
+      - V(set_aside) stops the container and renames it.
+      - V(settle) waits until the server of the new container answers, and removes the old one. If the server ends, or
+        the container restarts, the old container is renamed back and started.
+      - V(put_back) has the old container again, whatever became of the new one.
+    type: str
+    choices: [try, set_aside, settle, put_back]
+    required: true
+  name:
+    description: Name of the container.
+    type: str
+    required: true
+  image:
+    description: Image to try.
+    type: str
+  command:
+    description: Command of the container, which has the word C(mysqld) in it and the server's options after that.
+    type: list
+    elements: str
+    default: []
+  uid:
+    description: User and group ID of the server in the container.
+    type: int
+    default: 999
+  mounts:
+    description: What the server needs besides its data, as C(SOURCE:TARGET:ro).
+    type: list
+    elements: str
+    default: []
+  memory:
+    description: The most memory that the container may use, as C(1024M).
+    type: str
+  restart_policy:
+    description: Restart policy of the container.
+    type: str
+    default: unless-stopped
+  stop_timeout:
+    description: Seconds after which a server that does not end is killed.
+    type: int
+    default: 300
+  timeout:
+    description:
+      - Seconds in which the server must answer or end. Afterwards the RV(reason) is V(timeout), and nothing is done.
+    type: int
+    default: 180
+  new_data:
+    description:
+      - Data directory on the host that was empty before. If the server ends and there is no old container, the new one
+        is removed, and so is all in there.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Have the old container out of the way
+  mlflow_ops.backend_store.mlflow_mysql_container:
+    action: set_aside
+    name: mlflow_mysql_db
+
+- name: Wait for the new one, or have the old one again
+  mlflow_ops.backend_store.mlflow_mysql_container:
+    action: settle
+    name: mlflow_mysql_db
+  register: settled
+  failed_when: settled.reason == 'ended'
+"""
+
+RETURN = r"""
+reason:
+  description: V(up), V(ended) or V(timeout).
+  returned: always
+  type: str
+errors:
+  description: What the server says of why it ended, the cause first.
+  returned: always
+  type: list
+  elements: str
+put_back:
+  description: Whether the old container is there again.
+  returned: always
+  type: bool
+"""
+
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _container
+
+
+def act(module: AnsibleModule) -> _container.Outcome:
+    """Do what is asked, see DOCUMENTATION."""
+    client = module.get_bin_path("docker", required=True)
+
+    def docker(*arguments: str) -> tuple[int, str]:
+        status, out, err = module.run_command([client, *arguments])
+        return status, out + err
+
+    options = module.params
+    if options["action"] == "try":
+        return _container.try_settings(
+            docker, options["image"], options["command"], options["uid"], options["mounts"], options["memory"]
+        )
+    if options["action"] == "set_aside":
+        _container.set_aside(docker, options["name"], options["stop_timeout"])
+        return _container.Outcome("ended")
+    if options["action"] == "put_back":
+        return _container.Outcome(
+            "ended", [], _container.put_back(docker, options["name"], options["restart_policy"])
+        )
+    return _container.settle(
+        docker, options["name"], options["restart_policy"], options["timeout"], options["new_data"]
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "action": {
+                "type": "str",
+                "choices": ["try", "set_aside", "settle", "put_back"],
+                "required": True,
+            },
+            "name": {"type": "str", "required": True},
+            "image": {"type": "str"},
+            "command": {"type": "list", "elements": "str", "default": []},
+            "uid": {"type": "int", "default": 999},
+            "mounts": {"type": "list", "elements": "str", "default": []},
+            "memory": {"type": "str"},
+            "restart_policy": {"type": "str", "default": "unless-stopped"},
+            "stop_timeout": {"type": "int", "default": 300},
+            "timeout": {"type": "int", "default": 180},
+            "new_data": {"type": "path"},
+        },
+        required_if=[("action", "try", ("image", "command"))],
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, reason="up", errors=[], put_back=False)
+    try:
+        outcome = act(module)
+    except OSError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=module.params["action"] == "set_aside" or outcome.put_back, **asdict(outcome))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A store's container that takes the place of another, with settings that MySQL refuses only as it starts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _container
+from conftest import docker
+
+IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
+NAME = "container-" + secrets.token_hex(4)
+ASIDE = _container.ASIDE.format(NAME)
+TIMEOUT = 120
+
+
+def engine(*arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="container-", dir="/tmp"))
+    (directory / "data").mkdir()
+    os.chown(directory / "data", 999, 999)
+    yield directory / "data"
+    engine("rm", "--force", NAME, ASIDE)
+    shutil.rmtree(directory)
+
+
+def run(data: Path, *arguments: str) -> None:
+    docker(
+        *("run", "--detach", "--name", NAME, "--restart", "unless-stopped", "--user", "999:999"),
+        *("--env", "MYSQL_ALLOW_EMPTY_PASSWORD=1", "--volume", f"{data}:/var/lib/mysql", IMAGE),
+        *("--innodb-redo-log-capacity=16M", "--mysqlx=OFF", *arguments),
+    )
+
+
+def settle(new_data: Path | None = None) -> _container.Outcome:
+    return _container.settle(engine, NAME, "unless-stopped", TIMEOUT, str(new_data) if new_data else None)
+
+
+def containers() -> list[str]:
+    return sorted(docker("ps", "--all", "--filter", f"name={NAME}", "--format", "{{.Names}}").split())
+
+
+def test_new_store_that_does_not_start(data: Path) -> None:
+    """What it left is gone, so that other settings begin anew."""
+    (data / "lost+found").mkdir()
+    run(data, "--default-time-zone=Europe/Berlinn")
+    found = settle(data)
+    assert (found.reason, found.put_back) == ("ended", False)
+    assert found.errors == ["Fatal error: Illegal or unknown default time zone 'Europe/Berlinn'"]
+    assert containers() == []
+    assert [path.name for path in data.iterdir()] == ["lost+found"]
+
+
+def test_the_old_container_comes_back(data: Path) -> None:
+    run(data)
+    assert settle(data) == _container.Outcome("up")
+    old = docker("inspect", "--format", "{{.Id}}", NAME)
+
+    # Nothing but this data can tell.
+    _container.set_aside(engine, NAME, 30)
+    assert containers() == [ASIDE]
+    run(data, "--lower-case-table-names=1")
+    found = settle()
+    assert (found.reason, found.put_back) == ("ended", True)
+    assert "lower_case_table_names" in found.errors[0]
+    shown = docker("inspect", "--format", "{{.Id}} {{.HostConfig.RestartPolicy.Name}}", NAME)
+    assert shown == f"{old} unless-stopped"
+    assert containers() == [NAME]
+    assert settle() == _container.Outcome("up")
+
+    # A run that was interrupted after the new one was made is gone on with.
+    _container.set_aside(engine, NAME, 30)
+    run(data, "--default-time-zone=Europe/Berlin")
+    assert settle() == _container.Outcome("up")
+    assert containers() == [NAME]
+    assert docker("inspect", "--format", "{{.Id}}", NAME) != old
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--default-time-zone=Europe/Berlin"], None),
+        (["--sql-mode=STRCT"], "Error while setting value 'STRCT' to 'sql_mode'"),
+        (["--log-error=/nope/x.log"], "Could not open file '/nope/x.log'"),
+        (["--innodb-page-size=7k"], "Invalid page size"),
+        (["--tmpdir=/nope"], "Can't get stat of '/nope'"),
+    ],
+)
+def test_settings_that_are_tried(arguments: list[str], says: str | None) -> None:
+    found = _container.try_settings(
+        engine, IMAGE, ["bash", "starter", "mysqld", *arguments], 999, [], "1024M"
+    )
+    assert found.reason == ("ended" if says else "up")
+    assert says is None or says in found.errors[0]
