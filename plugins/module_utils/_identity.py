@@ -99,7 +99,7 @@ def problems(
             "store choose another mlflow_mysql_container_name, mlflow_mysql_port and mlflow_mysql_image too."
         )
     for other in host.get("data_users") or []:
-        # A run that was interrupted may have left the container that this one took the place of; it never starts by itself.
+        # What a run that was interrupted may have left of the one before never starts by itself.
         if other["name"] not in (container, ASIDE.format(container)):
             found.append(
                 f"The container {other['name']} is on the data in {home}/data already, and "
