@@ -323,9 +323,18 @@ def wanted_of(options: argparse.Namespace) -> _backup_restore.Wanted:
 
 
 def command_plan(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
-    _backup_restore.check_place(settings)
+    if options.swap:
+        _backup_restore.check_place(settings)
     with reading(settings.directory):
-        return _backup_restore.make_plan(settings, wanted_of(options)).describe()
+        plan = _backup_restore.make_plan(settings, wanted_of(options))
+    if options.swap:
+        _backup_restore.check_room(settings, plan)
+    return plan.describe()
+
+
+def command_room(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    _backup_restore.check_way_back(settings)
+    return {}
 
 
 def command_restore(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
@@ -420,7 +429,11 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--to", help="restore what was committed up to a time, like 2026-11-23T18:00:00Z")
         one.add_argument("--before", help="restore what was committed before a statement, or before a GTID")
         one.add_argument("--backup", help="restore this full backup alone")
-        if name == "restore":
+        if name == "plan":
+            one.add_argument(
+                "--swap", action="store_true", help="see that it can take the place of the store too"
+            )
+        else:
             one.add_argument("--into", help="the directory to make, if it is not for the store itself")
             one.add_argument("--events-off", action="store_true", help="its server starts without events")
             for waiting in (full, one):
@@ -428,6 +441,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("off-host", help="copy all of it to the place off the host that is set")
     fetch = commands.add_parser("fetch", help="bring everything back from the place off the host")
     fetch.add_argument("--into", required=True, help="the directory to make")
+    commands.add_parser("room", help="say whether the store as it is now could be restored")
     swap = commands.add_parser("swap", help="swap the store's data for what was restored")
     swap.add_argument(
         "do",

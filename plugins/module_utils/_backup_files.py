@@ -485,9 +485,16 @@ def tree_size(path: str, without: Iterable[str] = ()) -> int:
     return total
 
 
-def room_for(path: str, wanted: int, what: str) -> None:
-    """Raise BackupProblem unless there is room."""
+def room_for(path: str, wanted: int, what: str, files: int = 0) -> None:
+    """Raise BackupProblem unless there is room for so many bytes and files."""
     free = free_bytes(path)
+    found = os.statvfs(path)
+    # Some file systems have as many as there is room for, and say 0.
+    if found.f_files and found.f_favail < files:
+        raise BackupProblem(
+            f"{what} is {files} files, and the file system of {path} takes {found.f_favail} more (df -i): remove files "
+            "there. Nothing was changed"
+        )
     if free < wanted:
         raise BackupProblem(
             f"{what} takes {wanted / MIB:.0f} MiB, and {path} has {free / MIB:.0f} MiB free: make room. Nothing was "

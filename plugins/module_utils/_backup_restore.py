@@ -20,6 +20,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _swap
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
     FULL,
+    PACKED,
     PARTIAL,
     Archive,
     BackupProblem,
@@ -30,10 +31,15 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     parse_time,
     room_for,
     stamp,
+    tree_size,
     try_unpacking,
     unpack_tree,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_full import IDENTITY, Say
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_full import (
+    IDENTITY,
+    Say,
+    logs_of,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_log import (
     LogFile,
     Timeline,
@@ -66,6 +72,7 @@ RELAY = "restore-relay"
 PERSISTED = "mysqld-auto.cnf"
 WORKERS = 4
 SHOWN = 8
+FILES = 150  # besides those of tables, about
 
 Inspect = Callable[[Server, Mapping[str, Mapping[str, int]]], Mapping[str, Any]]
 
@@ -505,8 +512,7 @@ def _restore(
 ) -> dict[str, Any]:
     archive, manifest = Archive(settings.directory), plan.manifest
     started = time.monotonic()
-    log_bytes = sum(log.end for log in plan.chain)
-    room_for(os.path.dirname(directory), manifest["archive"]["unpacked"] + 2 * log_bytes, "the restored data")
+    room_for(os.path.dirname(directory), *needs(plan))
     say(f"The full backup {manifest['name']} of {manifest['finished']} is unpacked.")
     unpack_tree(archive.archive_path(manifest), settings.identity_file, directory)
     for number, log in enumerate(plan.chain, 1):
@@ -571,6 +577,17 @@ def keep_events_off(settings: Settings, directory: str) -> None:
         json.dump(content, stream)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def needs(plan: Plan) -> tuple[int, str, int]:
+    """Return how many bytes restored data takes, what it is called, and how many files it is."""
+    log_bytes = sum(log.end for log in plan.chain)
+    tables = sum(len(found) for found in plan.manifest["tables"].values())
+    return (
+        plan.manifest["archive"]["unpacked"] + 2 * log_bytes,
+        "the restored data",
+        tables + len(plan.chain) + FILES,
+    )
 
 
 def give(directory: str, uid: int) -> None:
@@ -697,6 +714,30 @@ def check_place(settings: Settings) -> None:
             f"the data in {settings.data} cannot be swapped: {point} is a mount point in it. Mount the disk on "
             f"{settings.data} itself, and have all of the data there"
         )
+
+
+def check_room(settings: Settings, plan: Plan) -> None:
+    """Raise BackupProblem unless restored data finds room where it is made for the store itself. Touches nothing."""
+    if not os.path.isdir(settings.data):
+        return
+    wanted, what, files = needs(plan)
+    place = _swap.Place(os.path.realpath(settings.data), os.path.realpath(settings.data), True)
+    beside = os.path.join(settings.home, _swap.RESTORED)
+    # What an earlier run left is removed first.
+    wanted -= sum(tree_size(path) for path in (place.restored, beside) if os.path.isdir(path))
+    room_for(settings.data, wanted, what, files)
+
+
+def check_way_back(settings: Settings) -> None:
+    """Raise BackupProblem unless the store could be restored as it is now, from a backup that is to be made."""
+    try:
+        check_place(settings)
+        size = tree_size(settings.data, without=(*logs_of(settings), *_swap.own_entries(settings.data)))
+        same = os.stat(settings.data).st_dev == os.stat(settings.directory).st_dev
+        what = "a copy of the data, to go back to if need be,"
+        room_for(settings.data, size + (size // PACKED if same else 0), what, FILES)
+    except OSError as error:
+        raise swap_problem(error, settings) from None
 
 
 def make_place(settings: Settings, purpose: str) -> str:

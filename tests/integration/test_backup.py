@@ -857,9 +857,12 @@ def test_data_on_a_disk_of_its_own(backups: Backups, disk: Path) -> None:
     after = content(store.execute)
     backups.run("copy")
     filler = fill(disk)
-    problem = backups.problem("restore", "--to", moment)
+    problems = [backups.problem(*what, "--to", moment) for what in (("restore",), ("plan", "--swap"))]
+    problems.append(backups.problem("room"))
     filler.unlink()
-    assert re.search(rf"the restored data takes \d+ MiB, and {disk} has 0 MiB free", problem), problem
+    for problem in problems:
+        assert re.search(rf"data.* takes \d+ MiB, and {disk} has 0 MiB free", problem), problem
+    assert backups.run("room") == {}
     restored = backups.run("restore", "--to", moment)
     assert restored["into"] == f"{disk}/.data.restored"
     assert restored["tables"]["mlflow"]["t"] == len(before)

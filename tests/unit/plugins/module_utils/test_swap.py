@@ -18,6 +18,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _s
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import BackupProblem
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_restore import (
     check_place,
+    check_way_back,
     make_place,
     swap_back,
     swap_end,
@@ -375,3 +376,26 @@ def test_what_cannot_be_run_and_one_directory_twice(mounts: Mounts) -> None:
     assert [re.sub(r"^(.{20}).*", r"\1", text)[:20] for text in found] and len(found) == 2
     assert "noexec" in found[0] and f"{home}/mlflow" in found[0]
     assert "are the same directory" in found[1]
+
+
+def test_room_for_the_way_back(mounts: Mounts) -> None:
+    """It is asked for on the file system of the data, whatever room there is elsewhere; files count too."""
+    home = make(mounts, "tmpfs")
+    settings = settings_for(home)
+    check_way_back(settings)
+    (home / "data/mlflow").mkdir()
+    (home / "data/mlflow/metrics.ibd").write_bytes(bytes(10 << 20))
+    with pytest.raises(
+        BackupProblem, match=rf"a copy of the data, .* takes 10 MiB, and {home}/data has [56] MiB free"
+    ):
+        check_way_back(settings)
+    # What an interrupted restore left counts neither as data nor as a part of the copy.
+    (home / "data/mlflow/metrics.ibd").write_bytes(bytes(4 << 20))
+    (home / "data/.data.restored").mkdir()
+    (home / "data/.data.restored/x").write_bytes(bytes(4 << 20))
+    check_way_back(settings)
+    subprocess.run(["mount", "-o", "remount,nr_inodes=100", str(home / "data")], check=True)
+    with pytest.raises(
+        BackupProblem, match=r"is 150 files, and the file system of .*data takes \d\d more \(df -i\)"
+    ):
+        check_way_back(settings)
