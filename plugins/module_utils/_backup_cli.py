@@ -342,6 +342,7 @@ def command_restore(settings: Settings, options: argparse.Namespace) -> dict[str
         plan = _backup_restore.make_plan(settings, wanted_of(options))
         into = options.into
         if into is None:
+            _backup_restore.check_room(settings, plan)
             into = _backup_restore.make_place(settings, "restore")
         return {
             **_backup_restore.restore(settings, plan, into, "restore", say, events_off=options.events_off),
