@@ -131,7 +131,8 @@ class Store:
     def make_accounts(self) -> None:
         self.execute("CREATE DATABASE mlflow")
         self.execute("CREATE USER mlflow_backup@localhost IDENTIFIED BY %s", self.password)
-        self.execute("GRANT BACKUP_ADMIN ON *.* TO mlflow_backup@localhost")
+        self.execute("GRANT BACKUP_ADMIN, REPLICATION CLIENT ON *.* TO mlflow_backup@localhost")
+        self.execute("GRANT SELECT ON performance_schema.* TO mlflow_backup@localhost")
         self.execute("GRANT SELECT ON mlflow.* TO mlflow_backup@localhost")
         # As in a store, with rules that its root's password does not keep to.
         self.execute("INSTALL COMPONENT 'file://component_validate_password'")

@@ -72,6 +72,7 @@ class WantedAccount:
     retain_old_password: bool = False
     discard_old_password: bool = False
     owner: str | None = None
+    more: Mapping[str, frozenset[str]] = field(default_factory=dict)  # privileges on other databases
 
     @property
     def key(self) -> tuple[str, str]:
@@ -330,6 +331,8 @@ def _target(wanted: WantedAccount, current: CurrentAccount) -> CurrentAccount:
             if literal_of(pattern) == wanted.database:
                 databases[pattern] = frozenset()
         databases[grant_pattern(wanted.database)] = wanted.privileges
+    for name, privileges in wanted.more.items():
+        databases[grant_pattern(name)] = privileges
     everywhere = current.global_privileges if wanted.global_privileges is None else wanted.global_privileges
     limit = wanted.max_user_connections
     return CurrentAccount(

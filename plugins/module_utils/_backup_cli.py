@@ -19,6 +19,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _backup_full,
     _backup_log,
     _backup_off_host,
+    _backup_reach,
     _backup_restore,
     _binary_log,
 )
@@ -38,6 +39,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import ENDING
 
 PREFIX = "mlflow_mysql_backup"
+SINCE = ".since"  # was made when the store began to be backed up
 
 
 def size_of(count: float) -> str:
@@ -105,9 +107,21 @@ def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, A
     if options.plain:
         settings = dataclasses.replace(settings, recipients=())
 
+    own = not options.directory
+    if own:
+        # So that the log that follows it is known to be whole, also where nothing else copies it.
+        with contextlib.suppress(BackupProblem, OSError):
+            _backup_log.Copier(settings, _backup_reach.Watch(settings, deep=True)).copy()
+        publish_since(settings)
+
+    def wanted() -> bool:
+        return not options.if_needed or needs(settings) not in (None, _backup_reach.ELSEWHERE)
+
     def work() -> tuple[dict[str, Any], list[str]]:
         started = time.monotonic()
-        manifest = _backup_full.make_full(settings, say, wait=options.wait)
+        manifest = _backup_full.make_full(settings, say, options.wait, wanted)
+        if manifest is None:
+            return {"made": False}, []
         pruned = _backup_full.prune(settings, say)
         seconds = time.monotonic() - started
         samples = [
@@ -123,21 +137,32 @@ def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, A
             ),
             sample("full_damaged", len(pruned["damaged"]), "Number of full backups that are damaged."),
         ]
-        return {**manifest, "pruned": pruned, "total_seconds": round(seconds, 1)}, samples
+        return {**manifest, "made": True, "pruned": pruned, "total_seconds": round(seconds, 1)}, samples
 
-    result: dict[str, Any] = measured(settings, "full", work)
-    if settings.off_host:
+    result: dict[str, Any] = measured(settings, "full", work) if wanted() else {"made": False}
+    if settings.off_host and (result["made"] or needs(settings) == _backup_reach.ELSEWHERE):
         say(f"The backups are copied to {settings.off_host['target']}.")
-        copy_off_host(settings, forget=True)
-    return result
+        try:
+            copy_off_host(settings, forget=True, wait=options.wait)
+        except BackupProblem as error:
+            raise BackupProblem(
+                f"the full backup is made on this host, but it is not copied off the host: {error}"
+            ) from None
+    return {**result, "restorable": _backup_reach.report(settings)} if own else result
 
 
-def copy_off_host(settings: Settings, forget: bool = False) -> None:
+def needs(settings: Settings) -> str | None:
+    """Return the word for why a full backup of the store as it is now is needed; None if none is."""
+    found = _backup_reach.need(settings, _backup_reach.present_timeline(settings))
+    return None if found is None else found[0]
+
+
+def copy_off_host(settings: Settings, forget: bool = False, wait: bool = False) -> None:
     """Copy all backups off the host, and publish how it went. Raises BackupProblem."""
 
     def work() -> tuple[None, list[str]]:
         place = _backup_off_host.OffHost(settings)
-        place.copy()
+        place.copy(wait)
         if forget:
             place.forget()
         return None, [
@@ -182,6 +207,56 @@ class Heartbeat:
         publish(self.settings, "binlog_copied", [sample("binlog_copied_timestamp_seconds", copied, about)])
 
 
+def publish_since(settings: Settings) -> None:
+    """Say since when the store is backed up, so that what never happened is late some day, and not only absent."""
+    path = os.path.join(settings.directory, SINCE)
+    if not os.path.exists(path):
+        with contextlib.suppress(OSError), open(path, "a", encoding="utf-8"):
+            pass
+    try:
+        since = os.stat(path).st_mtime
+    except OSError:
+        return
+    about = "When this store began to be backed up."
+    publish(settings, "since", [sample("since_timestamp_seconds", since, about)])
+
+
+class FullBackups:
+    """Makes a full backup at once, in a process of its own, when a restore would lose what the store holds."""
+
+    GRACE = 30  # seconds in which a deploy or a restore makes a first one itself
+    AGAIN = 60  # seconds after one that failed or did not help, and twice as long after each further one
+    AGAIN_AT_MOST = 3600
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.tried = 0
+        self.ended = 0.0
+
+    def look(self, position: Mapping[str, Any]) -> None:
+        if self.process is not None:
+            if self.process.poll() is None:
+                return
+            self.process, self.ended, self.tried = None, time.monotonic(), self.tried + 1
+        if "needs" not in position:
+            return  # nothing is known now
+        if position["needs"] is None:
+            self.since, self.tried = None, 0
+            return
+        moment = time.monotonic()
+        self.since = moment if self.since is None else self.since
+        grace = self.GRACE if position["needs"] == _backup_reach.NONE else 0
+        pause = min(self.AGAIN * 2 ** (self.tried - 1), self.AGAIN_AT_MOST) if self.tried else 0
+        # What a session does not log is whole once it ends.
+        if position.get("open") or moment - self.since < grace or moment - self.ended < pause:
+            return
+        say(f"A full backup is made, as a restore would lose what the store holds ({position['needs']}).")
+        self.process = subprocess.Popen(
+            [sys.argv[0], "full", "--if-needed", "--wait"], stdout=subprocess.DEVNULL
+        )
+
+
 class OffHostCopies:
     """Copies off the host, each in a process of its own: a slow line keeps nothing else waiting."""
 
@@ -200,6 +275,8 @@ class OffHostCopies:
 
 
 def text_full(result: Mapping[str, Any]) -> str:
+    if not result["made"]:
+        return "No full backup is needed."
     rows = sum(sum(tables.values()) for tables in result["tables"].values())
     lines = [
         f"Full backup {result['name']}: {size_of(result['archive']['size'])}, {rows} rows, MySQL "
@@ -211,7 +288,10 @@ def text_full(result: Mapping[str, Any]) -> str:
 
 
 def command_copy(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
-    return _backup_log.Copier(settings).copy()
+    result = _backup_log.Copier(settings, _backup_reach.Watch(settings, deep=True)).copy()
+    if result.get("problem"):
+        raise BackupProblem(result["problem"])
+    return result
 
 
 def text_copy(result: Mapping[str, Any]) -> str:
@@ -231,20 +311,28 @@ def command_follow(settings: Settings, options: argparse.Namespace) -> None:
         except Busy:
             return  # cron starts it each minute, in case it ended
         problem = None
-        copies, heartbeat = OffHostCopies(settings), Heartbeat(settings)
+        copies, heartbeat, fulls = OffHostCopies(settings), Heartbeat(settings), FullBackups()
+        publish_since(settings)
 
-        def each() -> None:
+        def each(position: Mapping[str, Any]) -> None:
             copies.look()
             heartbeat.look()
+            fulls.look(position)
 
         watched = [sys.argv[0], options.settings]
-        for position in _backup_log.follow(settings, options.seconds, watched, each):
+        watch = _backup_reach.Watch(settings)
+        for position in _backup_log.follow(settings, options.seconds, watched, each, watch):
             failed = position.get("problem")
             if failed != problem:
                 say(failed or "The binary log is copied again.")
             problem = failed
             samples = [
-                sample("binlog_success", 0 if failed else 1, "Whether the binary log is being copied.")
+                sample("binlog_success", 0 if failed else 1, "Whether the binary log is being copied."),
+                sample(
+                    "restorable",
+                    1 if position.get("restorable") else 0,
+                    "Whether all that the store holds can be restored.",
+                ),
             ]
             publish(settings, "binlog_status", samples)
             if not failed and position.get("last_transaction"):
@@ -282,6 +370,7 @@ def command_list(settings: Settings, options: argparse.Namespace) -> dict[str, A
         "damaged": bad,
         "binary_log": logs,
         "copied": None if copied is None else stamp(copied),
+        "restorable": _backup_reach.report(settings),
     }
 
 
@@ -302,8 +391,12 @@ def text_list(result: Mapping[str, Any]) -> str:
         )
         lines += [f"GAP before {name}: make a full backup" for name in log["gaps"]]
         lines += [f"DAMAGED: {problem}" for problem in log["damaged"]]
-    if result["copied"] is not None:
+    restorable = result["restorable"]
+    if result["copied"] is not None and restorable["complete"]:
         lines.append(f"All that the store had written by {result['copied']} is copied.")
+    elif result["copied"] is not None and restorable["spans"]:
+        lines.append(f"NOT all that the store has is copied, since {result['copied']}.")
+    lines.append(f"What can be restored now: {restorable['text']}.")
     return "\n".join(lines)
 
 
@@ -319,10 +412,26 @@ def wanted_of(options: argparse.Namespace) -> _backup_restore.Wanted:
         before=options.before,
         backup=options.backup,
         log=options.backup is None,
+        incomplete=options.incomplete,
     )
 
 
+def refuse_to_replace(settings: Settings) -> None:
+    """Raise BackupProblem if the store that is there holds what none of its backups does."""
+    with contextlib.suppress(BackupProblem, OSError):
+        _backup_log.Copier(settings, _backup_reach.Watch(settings, deep=True)).copy()
+    present = _backup_reach.present_timeline(settings)
+    found = None if present is None else _backup_reach.need(settings, present)
+    if found is not None and found[0] != _backup_reach.ELSEWHERE:
+        raise BackupProblem(
+            f"the store would be replaced, and it holds what no backup does: {found[1]}. Make a full backup first "
+            f"(make backup), or say that it may be lost ({_backup_restore.INCOMPLETE})"
+        )
+
+
 def command_plan(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    if options.replacing and not options.incomplete:
+        refuse_to_replace(load_settings(options.settings))
     if options.swap:
         _backup_restore.check_place(settings)
     with reading(settings.directory):
@@ -418,6 +527,9 @@ def parser() -> argparse.ArgumentParser:
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     full = commands.add_parser("full", help="make a full backup, and remove what is old")
     full.add_argument("--plain", action="store_true", help="do not encrypt it")
+    full.add_argument(
+        "--if-needed", action="store_true", help="only if a restore would lose what the store holds"
+    )
     commands.add_parser("copy", help="copy what is new in the binary log")
     follow = commands.add_parser("follow", help="go on copying the binary log; what the schedule starts")
     follow.add_argument("--seconds", type=float, help="end after that many seconds")
@@ -430,7 +542,13 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--to", help="restore what was committed up to a time, like 2026-11-23T18:00:00Z")
         one.add_argument("--before", help="restore what was committed before a statement, or before a GTID")
         one.add_argument("--backup", help="restore this full backup alone")
+        one.add_argument(
+            "--incomplete", action="store_true", help="go on although no backup holds all that the store had"
+        )
         if name == "plan":
+            one.add_argument(
+                "--replacing", action="store_true", help="refuse if the store holds what no backup does"
+            )
             one.add_argument(
                 "--swap", action="store_true", help="see that it can take the place of the store too"
             )

@@ -13,7 +13,7 @@ import shutil
 import time
 from typing import Any, Callable, Mapping, Sequence
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _swap
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
     FORMAT,
     PACKED,
@@ -37,9 +37,12 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     write_document,
     write_packed,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_live import connect, rows
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_log import (
     NoStore,
+    current_name,
     source_of,
+    timeline_of,
     timelines,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import (
@@ -60,30 +63,6 @@ CLONE_ENDS_WITHIN = 300  # seconds
 IDENTITY = ("auto.cnf", "ib_buffer_pool")
 
 Say = Callable[[str], None]
-
-
-def connect(settings: Settings) -> Any:
-    """Return a connection of the backup user's. Raises BackupProblem."""
-    address = _connection.Address(unix_socket=settings.socket)
-    path = settings.secret("backup_password")
-    try:
-        password = _connection.read_password_file(path)
-        return _connection.connect(address, settings.user, password, 10, None)
-    except FileNotFoundError:
-        problem = f"there is no password for {settings.user} in {path}. Run the playbook deploy again"
-    except _connection.ConnectionFailed as error:
-        problem = str(error)
-        if error.reason == _connection.REFUSED:
-            problem += ". Run the playbook deploy again, which sets its password"
-        elif error.reason == _connection.UNREACHABLE:
-            problem += ". Start the store"
-    raise BackupProblem(f"the store cannot be backed up: {problem}")
-
-
-def rows(connection: Any, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, arguments or None)
-        return list(cursor.fetchall())
 
 
 def look(connection: Any) -> dict[str, Any]:
@@ -158,12 +137,16 @@ def remove_unfinished(settings: Settings) -> None:
                 shutil.rmtree(os.path.join(directory, name))
 
 
-def make_full(settings: Settings, say: Say, wait: bool = False) -> dict[str, Any]:
+def make_full(
+    settings: Settings, say: Say, wait: bool = False, wanted: Callable[[], bool] = lambda: True
+) -> dict[str, Any] | None:
     """Make a full backup, after another one that is being made if `wait`. Returns its manifest.
 
-    Raises BackupProblem.
+    None, if it is not `wanted` any more when its turn comes. Raises BackupProblem.
     """
     with locked(settings.scratch, "full", "making a full backup", wait):
+        if not wanted():
+            return None
         try:
             connection = connect(settings)
             try:
@@ -191,10 +174,13 @@ def _make_full(settings: Settings, connection: Any, say: Say) -> dict[str, Any]:
     name = f"{number:06d}-{now().strftime('%Y%m%dT%H%M%SZ')}"
     clone = os.path.join(settings.scratch, CLONE + name)
     say(f"The server copies its data ({size >> 20} MiB).")
+    # After a reset of its log a server gives the same GTIDs again.
+    known = timelines(archive)
     about, begun, finished = copy_data(settings, connection, f"{SCRATCH_INSIDE}/{CLONE}{name}")
     seconds = {"clone": round(time.monotonic() - started, 1)}
 
     say("Another server opens the copy and counts its rows.")
+    timeline = current_name(known, str(about["server_uuid"]))
     layout = {key: about[key] for key in ("lower_case_table_names", "innodb_page_size")}
     with throw_away(settings, clone, PURPOSE, layout) as server:
         refuse(server.others())  # the backup's account does not see all of them
@@ -231,6 +217,7 @@ def _make_full(settings: Settings, connection: Any, say: Say) -> dict[str, Any]:
         "finished": finished,
         "mysql_version": version,  # of the server that opened it last
         "server_uuid": str(about["server_uuid"]),
+        "timeline": timeline,
         "gtid_set": gtids,
         "revision": revision,
         "auth_revision": auth_revision,
@@ -380,9 +367,7 @@ def _prune_log(
 ) -> None:
     known = timelines(archive)
     for timeline in known:
-        sets = [
-            GtidSet(manifest["gtid_set"]) for manifest in good if manifest["server_uuid"] == timeline.uuid
-        ]
+        sets = [GtidSet(manifest["gtid_set"]) for manifest in good if timeline_of(manifest) == timeline.name]
         if not sets:
             # The newest one may be waiting for its first full backup, and a damaged one may be of any. One without a
             # number may be the newest.

@@ -39,6 +39,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     write_document,
     write_packed,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_live import identity
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import (
     ENDS,
     HEADER,
@@ -56,6 +57,7 @@ DAMAGED = ".damaged-"
 TORN_FOR = 60  # seconds; the server writes a transaction in less
 TAIL = 16  # bytes before the end of a copy, with the checksum of its last event
 LOG_NAME = re.compile(r"(.+\.([0-9]{6,}))\.json")
+TIMELINE_NAME = re.compile(UUID.pattern + r"(?:\.[0-9]+)?")
 PART_NAME = re.compile(r"(.+\.[0-9]{6,})\.[0-9]{12,}-[0-9]{12,}\.zst(\.age)?")
 
 
@@ -65,6 +67,10 @@ class NoStore(BackupProblem):
 
 class Changed(BackupProblem):
     """What the server has in its file is not what was copied of it."""
+
+
+class Reset(Changed):
+    """The binary log is another one than what was copied so far."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ class LogFile:
             "previous": None,
             "gtids": "",
             "transactions": 0,
+            "anonymous": 0,  # of them, those without a GTID
             "first_time": None,
             "last_time": None,
             "latest_time": None,
@@ -239,11 +246,15 @@ class LogFile:
 
 
 class Timeline:
-    """The copied binary log of one server, from its first start to the end of its data."""
+    """The copied binary log of one server, from its first start to the end of its data, or until its log was reset.
 
-    def __init__(self, archive: Archive, uuid: str) -> None:
-        self.uuid = uuid
-        self.directory = os.path.join(archive.binlog, uuid)
+    `name` is that of its directory: the server's UUID, with a number behind it once the server began another log.
+    """
+
+    def __init__(self, archive: Archive, name: str) -> None:
+        self.name = name
+        self.uuid = name.partition(".")[0]
+        self.directory = os.path.join(archive.binlog, name)
         self.about: dict[str, Any] = {}
         self.problem: str | None = None
         path = os.path.join(self.directory, TIMELINE)
@@ -278,10 +289,34 @@ def timelines(archive: Archive) -> list[Timeline]:
     """Return the timelines, the oldest first."""
     with contextlib.suppress(FileNotFoundError):
         return sorted(
-            (Timeline(archive, name) for name in os.listdir(archive.binlog) if UUID.fullmatch(name)),
+            (Timeline(archive, name) for name in os.listdir(archive.binlog) if TIMELINE_NAME.fullmatch(name)),
             key=lambda one: one.number,
         )
     return []
+
+
+def timeline_of(manifest: Mapping[str, Any]) -> str:
+    """Return the name of the timeline that a full backup belongs to, which may not be there."""
+    return str(manifest.get("timeline") or manifest["server_uuid"])
+
+
+def current_name(known: Sequence[Timeline], uuid: str) -> str:
+    """Return the name of the timeline that a server's log is copied to now."""
+    own = [one for one in known if one.uuid == uuid]
+    if not own:
+        return uuid
+    if "ended" not in own[-1].about:
+        return own[-1].name
+    # Never a name that was there: off the host, nothing is removed because it is missing here.
+    return f"{uuid}.{1 + max(int(one.name.partition('.')[2] or 0) for one in own)}"
+
+
+def latest_said(timeline: Timeline) -> str:
+    """Return the latest time that a transaction of a timeline says; empty if none does."""
+    return max(
+        (str(log.document.get("latest_time") or log.document["last_time"] or "") for log in timeline.files()),
+        default="",
+    )
 
 
 def copied_at(settings: Settings) -> float | None:
@@ -298,11 +333,23 @@ def following(name: str) -> str:
     return f"{base}.{int(number) + 1:0{len(number)}d}"
 
 
+class Judge:
+    """Says whether what was copied is all that the store has. This one takes the files for all."""
+
+    def begin(self) -> None:
+        """Look at the store before the copy."""
+
+    def end(self, copier: Copier, looked: float) -> dict[str, Any]:
+        """Return what is to be known besides where the copy ends; with a `problem` not all is copied."""
+        return {}
+
+
 class Copier:
     """Copies what is new, each time it is asked. Not to be used by two processes at a time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, judge: Judge | None = None) -> None:
         self.settings = settings
+        self.judge = judge or Judge()
         self.archive = Archive(settings.directory)
         self.log: LogFile | None = None
         self.timeline: Timeline | None = None
@@ -317,17 +364,25 @@ class Copier:
             # A restore exchanges the data directory: what is read here belongs to one of the two.
             with locked(self.settings.directory, "exchange", "exchanging the store's data", wait=True):
                 looked = time.time()
+                self.judge.begin()
                 try:
-                    self._copy(source_of(self.settings.data))
+                    source = source_of(self.settings.data)
+                    try:
+                        self._copy(source)
+                    except Reset:
+                        self._retire()
+                        self._copy(source)
                 except NoStore:
                     self._copy_deleted()
                     raise
-            self._touch(looked)
+                judged = self.judge.end(self, looked)
+            if judged.get("problem") is None:
+                self._touch(looked)
         except OSError as error:
             raise full_disk(error, self.settings.directory) from None
         except BinaryLogProblem as error:
             raise BackupProblem(f"{error}. Look at the disk, and make a full backup") from None
-        return self.position()
+        return {**self.position(), **judged}
 
     def _copy(self, source: Source) -> None:
         # Another process may have copied meanwhile.
@@ -345,6 +400,16 @@ class Copier:
             self._copy_new(source, log)
             if not log.closed:
                 return
+
+    def _retire(self) -> None:
+        """Keep what was copied of a log that is there no more: its GTIDs are given again, in another timeline."""
+        if self.timeline is None:
+            raise TypeError("no timeline was begun")
+        path = os.path.join(self.timeline.directory, TIMELINE)
+        write_document(path, {**self.timeline.about, "ended": stamp(time.time())})
+        if self.stream is not None:
+            self.stream.close()
+        self.log = self.timeline = self.stream = self.streamed = None
 
     def _copy_deleted(self) -> None:
         """Copy what is new in the file that is open. The server may still write to it."""
@@ -378,19 +443,28 @@ class Copier:
 
     def _begin(self, source: Source) -> None:
         known = timelines(self.archive)
-        timeline = Timeline(self.archive, source.uuid)
+        timeline = Timeline(self.archive, current_name(known, source.uuid))
         os.makedirs(timeline.directory, mode=0o700, exist_ok=True)
+        newest = max((one.number for one in known), default=0)
         if not timeline.about:
+            began = stamp(created(os.path.join(source.directory, source.names[0])))
+            # Data that was set back has files from before it was.
+            own = [one for one in known if one.uuid == source.uuid and "ended" in one.about]
+            if own and began <= latest_said(own[-1]):
+                began = str(own[-1].about["ended"])
             timeline.about = {
                 "format": FORMAT,
                 "server_uuid": source.uuid,
-                "number": max((one.number for one in known), default=0) + 1,
-                "began": stamp(created(os.path.join(source.directory, source.names[0]))),
+                "number": newest + 1,
+                "began": began,
             }
             for one in known:  # nobody copies to them any more
                 for file in os.listdir(one.directory):
                     if file.startswith(PARTIAL):
                         os.unlink(os.path.join(one.directory, file))
+            write_document(os.path.join(timeline.directory, TIMELINE), timeline.about)
+        elif timeline.number and timeline.number < newest:  # a restore was taken back: it is the newest again
+            timeline.about["number"] = newest + 1
             write_document(os.path.join(timeline.directory, TIMELINE), timeline.about)
         names = timeline.names()
         self.timeline = timeline
@@ -448,13 +522,17 @@ class Copier:
         """Return the file that is to be copied next. None: all that is there was copied and closed."""
         log = self.log
         if log is None:
-            self.log = self._open(source.names[0])
+            there = [name for name in source.names if not self._lost(source, name)]
+            self.log = self._open(there[0])
+            self.log.document["gap_before"] = there[0] != source.names[0]
             return self.log
         if number_of(source.names[-1]) < number_of(log.name):
             raise self._another(f"{source.directory} has no {log.name} any more, which was copied")
-        if not log.closed and log.name in source.names:
+        if not log.closed and log.name in source.names and not self._lost(source, log.name):
             return log
         later = [name for name in source.names if number_of(name) > number_of(log.name)]
+        while later and self._lost(source, later[0]):
+            del later[0]
         if not later:
             return None
         self.log = self._open(later[0])
@@ -463,12 +541,14 @@ class Copier:
             self.log.document["gap_before"] = True
         return self.log
 
-    def _another(self, found: str) -> Changed:
+    def _lost(self, source: Source, name: str) -> bool:
+        """Return whether somebody removed a file that a running server has closed: it never comes back."""
+        path = os.path.join(source.directory, name)
+        return name != source.names[-1] and not os.path.exists(path) and in_use(source.directory)
+
+    def _another(self, found: str) -> Reset:
         """Return what to say of a binary log that is another one than what was copied so far."""
-        return Changed(
-            f"{found}: the store's data was set back, or its binary log was reset. Move {self._directory()} to another "
-            "place, which keeps it, and make a full backup"
-        )
+        return Reset(f"{found}: the store's data was set back, or its binary log was reset")
 
     def _copy_new(self, source: Source, log: LogFile) -> None:
         path = os.path.join(source.directory, log.name)
@@ -520,6 +600,7 @@ class Copier:
         document = log.document
         reader = Reader(stream, size, log.name)
         gtids, end, times, count, last_kind = log.gtids, log.end or len(MAGIC), [], 0, 0
+        anonymous = 0
         for unit in reader.units(end):
             for _event in reader.events(unit):
                 pass  # compares the checksums
@@ -530,6 +611,7 @@ class Copier:
             if unit.kind in (_binary_log.GTID, _binary_log.ANONYMOUS):
                 times.append(unit.time)
                 count += 1
+            anonymous += unit.kind == _binary_log.ANONYMOUS
             end, last_kind = unit.end, unit.kind
         if end <= max(log.end, len(MAGIC)):
             return
@@ -538,6 +620,7 @@ class Copier:
         self._add_part(stream, log, log.end, end, 0)
         document["gtids"] = str(gtids)
         document["transactions"] += count
+        document["anonymous"] = document.get("anonymous", 0) + anonymous
         if times:
             document["first_time"] = document["first_time"] or stamp(times[0])
             document["last_time"] = stamp(times[-1])
@@ -645,13 +728,14 @@ def follow(
     settings: Settings,
     seconds: float | None = None,
     until_changed: Sequence[str] = (),
-    each: Callable[[], None] = lambda: None,
+    each: Callable[[Mapping[str, Any]], None] = lambda position: None,
+    judge: Judge | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Copy for ever, or for some seconds, or until one of some files is another one. Calls `each` after each copy.
 
     Gives where the copy is, or the problem, each time that changes.
     """
-    copier = Copier(settings)
+    copier = Copier(settings, judge)
     began = [identity(path) for path in until_changed]
     until = None if seconds is None else time.monotonic() + seconds
     said: Any = None
@@ -660,25 +744,17 @@ def follow(
             return
         try:
             position = copier.copy()
-            key: Any = (position.get("file"), position.get("position"))
+            key: Any = (position.get("file"), position.get("position"), position.get("problem"))
         except BackupProblem as error:
             position = {"problem": str(error)}
             key = str(error)
             if not isinstance(error, NoStore):
-                copier = Copier(settings)  # it reads again what is there
+                copier = Copier(settings, judge)  # it reads again what is there
         if key != said:
             said = key
             yield position
-        each()
+        each(position)
         time.sleep(settings.interval)
-
-
-def identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
 
 
 def missing_between(before: LogFile, log: LogFile) -> str | None:

@@ -24,6 +24,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
 )
 
 SNAPSHOT = ".off-host"
+OFF_HOST = ".off_host"  # was changed when the backups were copied off the host the last time
 TAG = "mlflow-mysql-backup"
 TAKES = 12 * 3600  # seconds; a first copy over a slow line
 ENDS = 30
@@ -89,11 +90,11 @@ class OffHost:
             said = " ".join(done.stderr.split())[-400:]
             raise BackupProblem(f"{self.target}: {self.tool} {arguments[0]} failed: {said}")
 
-    def copy(self) -> None:
-        """Copy all that is there, once there is a full backup. Raises BackupProblem."""
+    def copy(self, wait: bool = False) -> None:
+        """Copy all that is there, once there is a full backup; after another copy, if `wait`. Raises BackupProblem."""
         if not Archive(self.settings.directory).names():
             return  # nothing could be restored from that; and what is there already must stay the newest
-        with locked(self.settings.directory, "off-host", "copying the backups off the host"):
+        with locked(self.settings.directory, "off-host", "copying the backups off the host", wait):
             try:
                 self._link()
                 if self.tool == "rclone":
@@ -113,6 +114,8 @@ class OffHost:
                     )
             finally:
                 shutil.rmtree(self.snapshot, ignore_errors=True)
+            with open(os.path.join(self.settings.directory, OFF_HOST), "a", encoding="utf-8") as stream:
+                os.utime(stream.fileno())
 
     def _link(self) -> None:
         """Link all files of the backups below the snapshot."""

@@ -46,8 +46,18 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_l
     copied_at,
     missing_between,
     needed,
+    timeline_of,
     timelines,
     without,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_reach import (
+    ABOUT,
+    GTIDS,
+    Hole,
+    holds,
+    load_holes,
+    shortened,
+    skipped,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import (
     Docker,
@@ -65,11 +75,13 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_l
     GtidSet,
     Reader,
     Unit,
+    Unreadable,
     matching,
 )
 
 RELAY = "restore-relay"
 PERSISTED = "mysqld-auto.cnf"
+INCOMPLETE = "--incomplete, mlflow_mysql_backup_incomplete=true"
 WORKERS = 4
 SHOWN = 8
 FILES = 150  # besides those of tables, about
@@ -89,6 +101,7 @@ class Wanted:
     before: str | None = None
     backup: str | None = None
     log: bool = True
+    incomplete: bool = False  # also without what no backup holds
 
 
 @dataclass(frozen=True)
@@ -246,6 +259,7 @@ def find_statement(files: Sequence[LogFile], text: str, settings: Settings) -> t
     gtid = text.lower() if is_gtid(text) else None
     found: list[tuple[int, Unit, str]] = []
     notes: list[str] = []
+    unread: list[str] = []
     for index, log in enumerate(files):
         if gtid is not None and gtid not in log.gtids:
             continue
@@ -257,9 +271,20 @@ def find_statement(files: Sequence[LogFile], text: str, settings: Settings) -> t
         with log.reader(settings.identity_file, settings.scratch) as reader:
             if gtid is not None:
                 units = [unit for unit in reader.units() if unit.gtid == gtid]
-                found += [(index, unit, (reader.statements(unit) or ["nothing"])[0]) for unit in units]
-            else:
-                found += [(index, unit, said) for unit, said in matching(reader, reader.units(), text)]
+                found += [(index, unit, first_statement(reader, unit)) for unit in units]
+                continue
+            for unit, said, problem in matching(reader, reader.units(), text):
+                if problem is None:
+                    found.append((index, unit, said))
+                else:
+                    unread.append(f"{unit.gtid} at {stamp(unit.time)}: {problem}")
+    if unread:
+        # Any of them may be what is wanted, and an older one that was found is not.
+        listed = "; ".join(described(unit, said) for _index, unit, said in found[-SHOWN:])
+        raise BackupProblem(
+            f"what {len(unread)} transactions do cannot be read, and {text!r} may be in them, too: give the GTID of "
+            f"one, or a time. The last of them: {'; '.join(unread[-SHOWN:])}. Others hold it: {listed or 'none'}"
+        )
     if not found:
         raise NotFound(
             " ".join(
@@ -278,6 +303,13 @@ def find_statement(files: Sequence[LogFile], text: str, settings: Settings) -> t
     index, unit, said = found[0]
     with files[index].reader(settings.identity_file, settings.scratch) as reader:
         return stop_at(reader, files, index, unit.start, described(unit, said)), notes
+
+
+def first_statement(reader: Reader, unit: Unit) -> str:
+    try:
+        return (reader.statements(unit) or ["nothing"])[0]
+    except Unreadable as error:
+        return f"cannot be read: {error}"
 
 
 def is_gtid(text: str) -> bool:
@@ -301,16 +333,16 @@ def choose_timeline(
     """Return the server whose data is wanted, and what is to be known of the choice. Raises BackupProblem."""
     known = timelines(archive)
     notes: list[str] = []
-    with_backup = {manifest["server_uuid"] for manifest in good}
+    with_backup = {timeline_of(manifest) for manifest in good}
     if wanted.backup is not None:
-        uuid = next(manifest["server_uuid"] for manifest in good if manifest["name"] == wanted.backup)
-        return next((one for one in known if one.uuid == uuid), None), notes
+        name = next(timeline_of(manifest) for manifest in good if manifest["name"] == wanted.backup)
+        return next((one for one in known if one.name == name), None), notes
     if wanted.to is not None:
         begun = [one for one in known if parse_time(one.began) <= wanted.to]
         candidates = begun or known[:1]
     else:
         candidates = known
-    usable = [one for one in candidates if one.uuid in with_backup]
+    usable = [one for one in candidates if one.name in with_backup]
     if usable and usable[-1] is not candidates[-1]:
         notes.append(
             f"a store that began at {candidates[-1].began} has no full backup: what is restored is from the one before"
@@ -329,11 +361,11 @@ def search(
     archive: Archive, good: Sequence[Mapping[str, Any]], text: str, settings: Settings
 ) -> tuple[Timeline, list[LogFile], Stop, list[str]]:
     """Look for a statement in all that is restorable, the newest first. Raises BackupProblem."""
-    with_backup = {manifest["server_uuid"] for manifest in good}
+    with_backup = {timeline_of(manifest) for manifest in good}
     problem = BackupProblem(
         "there is no copy of the binary log: no statement can be found. Restore a full backup, by its name"
     )
-    for timeline in reversed([one for one in timelines(archive) if one.uuid in with_backup]):
+    for timeline in reversed([one for one in timelines(archive) if one.name in with_backup]):
         files = copied_files(timeline)
         try:
             if files:
@@ -360,18 +392,19 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
         )
     timeline, files, stop, more = choose_stop(settings, archive, good, wanted)
     notes += more
-    uuid = None if timeline is None else timeline.uuid
+    name = None if timeline is None else timeline.name
+    holes = [] if timeline is None else load_holes(timeline.directory)[0]
     place = stop if wanted.to is not None or wanted.before is not None else None
     later = GtidSet() if place is None else gtids_until(files, len(files)).without(place.gtids)
     usable = [
         manifest
         for manifest in good
-        if (uuid is None or manifest["server_uuid"] == uuid)
+        if (name is None or timeline_of(manifest) == name)
         and (wanted.backup is None or manifest["name"] == wanted.backup)
-        and (place is None or is_before(manifest, place, later, wanted.to))
+        and (place is None or is_before(manifest, place, later, wanted.to, holes))
     ]
     if not usable:
-        ones = [one for one in good if uuid is None or one["server_uuid"] == uuid]
+        ones = [one for one in good if name is None or timeline_of(one) == name]
         raise BackupProblem(
             "no full backup is from before what is wanted: the oldest good one of that store was finished at "
             f"{ones[0]['finished']}. Give a later time, or restore a full backup alone, by its name: {', '.join(names)}"
@@ -380,13 +413,21 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     check_version(settings, manifest)
     check_archive(settings, archive, manifest, [one["name"] for one in usable[:-1]])
     gtids = GtidSet(manifest["gtid_set"])
-    if stop is None or stop.gtids <= gtids:
-        copied = stop is None or gtids.of(manifest["server_uuid"]) <= stop.gtids
+    chain = () if stop is None or stop.gtids <= gtids else needed(files[: stop.index + 1], gtids)
+    if stop is not None:
+        lost = lost_between(holes, manifest, chain, stop, wanted)
+        if lost and not wanted.incomplete:
+            raise BackupProblem(
+                f"what would be restored is not whole: {'; '.join(lost)}. Make a full backup, which holds it, or "
+                f"restore up to a time before it, or say that it may be incomplete ({INCOMPLETE})"
+            )
+        notes += [f"INCOMPLETE: {text}" for text in lost]
+    if stop is None or not chain:
+        copied = stop is None or logged_by(manifest, gtids_until(files, len(files))) <= stop.gtids
         if not copied:
             notes.append("the copy of the binary log ends before the full backup, which is restored alone")
         before = None if stop is None else stop.before
         return Plan(manifest, (), 0, gtids, None if stop is None else stop.last_time, before, tuple(notes))
-    chain = needed(files[: stop.index + 1], gtids)
     for log in chain:
         try:
             log.verify()
@@ -397,12 +438,60 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     return Plan(manifest, chain, stop.end, gtids, stop.last_time, stop.before, tuple(notes))
 
 
-def is_before(manifest: Mapping[str, Any], stop: Stop, later: GtidSet, to: float | None) -> bool:
+def logged_by(manifest: Mapping[str, Any], known: GtidSet) -> GtidSet:
+    """Return the transactions of a full backup's own server, without those that were never in its log.
+
+    `known` is what is in the copied log: its numbers grow, so what is missing below its last one never was in it.
+    """
+    own = GtidSet(manifest["gtid_set"]).of(manifest["server_uuid"])
+    intervals = known.intervals.get(manifest["server_uuid"])
+    if not intervals:
+        return own
+    below = GtidSet()
+    below.add(manifest["server_uuid"], 1, intervals[-1][1])
+    return own.without(below.without(known))
+
+
+def lost_between(
+    holes: Sequence[Hole],
+    manifest: Mapping[str, Any],
+    chain: Sequence[LogFile],
+    stop: Stop,
+    wanted: Wanted,
+) -> list[str]:
+    """Return what the store had at a place of its log that neither a full backup nor the log before it holds."""
+    gtids = GtidSet(manifest["gtid_set"])
+    found = [hole.text for hole in holes if not holds(manifest, hole) and not is_earlier(stop, hole, wanted)]
+    left = GtidSet()
+    for before, log in zip(chain, chain[1:]):
+        left.update(skipped(before, log, gtids))
+    known = GtidSet(",".join(hole.gtids for hole in holes))
+    unknown = str(left.without(known))
+    if unknown:
+        found.append(ABOUT[GTIDS].format(gtids=shortened(unknown)))
+    return found
+
+
+def is_earlier(stop: Stop, hole: Hole, wanted: Wanted) -> bool:
+    """Return whether a place in the log is from before a hole. After the last transaction there may be one."""
+    if wanted.to is not None and wanted.to <= hole.since:
+        return True
+    before = GtidSet(hole.before)
+    return (wanted.to or wanted.before) is not None and stop.gtids <= before and not before <= stop.gtids
+
+
+def is_before(
+    manifest: Mapping[str, Any], stop: Stop, later: GtidSet, to: float | None, holes: Sequence[Hole] = ()
+) -> bool:
     """Return whether a full backup holds nothing from after a place in the same server's log, where `later` follows."""
     gtids = GtidSet(manifest["gtid_set"])
     # A restored store has transactions of the one before, and a member of a group those of the copy that it began with,
     # which its own log does not name.
-    if not gtids.of(manifest["server_uuid"]) <= stop.gtids:
+    known = GtidSet(str(later))
+    known.update(stop.gtids)
+    if not logged_by(manifest, known) <= stop.gtids:
+        return False
+    if to is not None and any(to <= hole.since and holds(manifest, hole) for hole in holes):
         return False
     # A group's transactions have the group's UUID.
     if str(later):
@@ -427,7 +516,7 @@ def choose_stop(
     stop, more = find_time(files, wanted.to, settings)
     notes += more
     copied = copied_at(settings)
-    if timeline.uuid == timelines(archive)[-1].uuid and copied is not None and copied < wanted.to:
+    if timeline.name == timelines(archive)[-1].name and copied is not None and copied < wanted.to:
         notes.append(f"the binary log is copied up to {stamp(copied)} only")
     return timeline, files, stop, notes
 

@@ -3,13 +3,19 @@
 
 The format is version 4 as MySQL 8.0 and later write it:
 dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication.html. A file is a sequence of units: a transaction,
-or one of the events between them. What is copied or applied ends where a unit ends. Needs nothing but Python.
+or one of the events between them. What is copied or applied ends where a unit ends. Needs nothing but Python, and the
+program `zstd` for transactions that the server compressed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 import struct
+import subprocess
+import tempfile
+import threading
 import zlib
 from dataclasses import dataclass
 from typing import IO, Iterable, Iterator
@@ -35,11 +41,26 @@ PREVIOUS_GTIDS = 35
 TRANSACTION_PAYLOAD = 40
 GTID_TAGGED = 42
 ROWS = {30: "INSERT INTO", 31: "UPDATE", 32: "DELETE FROM", 39: "UPDATE"}
+# What else is in a transaction, and says nothing of what it changes: parts of files, variables, the end, and what a
+# group writes. EXECUTE_LOAD_QUERY is a statement with 13 more bytes before its text.
+SILENT = (5, 9, 11, 13, 14, 16, 17, 28, GTID, ANONYMOUS, 36, 37, 38)
+EXECUTE_LOAD_QUERY = 18
+IGNORABLE = 0x0080  # flag of an event that a reader may skip that does not know it
+BIG = 1 << 24  # bytes of a compressed transaction that are held in memory
+CHUNK = 1 << 20
+# The fields of a compressed transaction, and how it is compressed.
+PAYLOAD_END, PAYLOAD_SIZE, PAYLOAD_COMPRESSION, PAYLOAD_UNCOMPRESSED = 0, 1, 2, 3
+ZSTD, UNCOMPRESSED = 0, 255
+FIELDS = 1024  # bytes at the beginning of a compressed transaction that hold its fields
 ENDS = (STOP, ROTATE)  # of a file that the server closed
 
 
 class BinaryLogProblem(Exception):
     """A binary log file is damaged, or holds what cannot be read here."""
+
+
+class Unreadable(BinaryLogProblem):
+    """What a transaction does cannot be read here; it may be whole nevertheless."""
 
 
 class GtidSet:
@@ -133,13 +154,17 @@ class GtidSet:
 
 @dataclass(frozen=True)
 class Event:
-    """One event. `body` is what stands between its header and its checksum."""
+    """One event. `body` is between its header and its checksum, of a large compressed transaction the beginning of it.
+
+    `size` is the whole event's, in bytes, and `position` where it begins.
+    """
 
     kind: int
     flags: int
     when: int
     body: bytes
-    raw: bytes
+    size: int
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,6 +187,7 @@ class Reader:
         self.size = size
         self.name = name
         self.checksum = CHECKSUM  # the first event has one whatever the others have
+        self.sum = 0  # of the event that was read last
         stream.seek(0)
         magic = stream.read(len(MAGIC)) if size >= len(MAGIC) else MAGIC
         if magic == ENCRYPTED:
@@ -192,30 +218,49 @@ class Reader:
             raise BinaryLogProblem(f"{self.name} is damaged at byte {position}: an event of {length} bytes")
         if position + length > self.size:
             return None
-        raw = header + self.stream.read(length - HEADER.size)
-        if len(raw) < length:
+        big = kind == TRANSACTION_PAYLOAD and length > BIG
+        body = self._summed(header, length - HEADER.size - checksum) if big else None
+        if body is None and big:
             return None
+        if body is None:
+            body = self.stream.read(length - HEADER.size - checksum)
+            if len(body) < length - HEADER.size - checksum:
+                return None
+            summed = not_in_use(header + body) if kind == FORMAT_DESCRIPTION else header + body
+            self.sum = zlib.crc32(summed)
         if checksum:
-            summed = raw[:-CHECKSUM]
-            if kind == FORMAT_DESCRIPTION:
-                summed = not_in_use(summed)
-            if zlib.crc32(summed) != struct.unpack("<I", raw[-CHECKSUM:])[0]:
+            wanted = self.stream.read(CHECKSUM)
+            if len(wanted) < CHECKSUM:
+                return None
+            if self.sum != struct.unpack("<I", wanted)[0]:
                 raise BinaryLogProblem(
                     f"{self.name} is damaged at byte {position}: the checksum of an event is wrong"
                 )
-        return Event(kind, flags, when, raw[HEADER.size : length - checksum], raw)
+        return Event(kind, flags, when, body, length, position)
+
+    def _summed(self, header: bytes, size: int) -> bytes | None:
+        """Read the body of an event piece by piece. Returns its beginning; None if it is not whole."""
+        self.sum, start = zlib.crc32(header), b""
+        while size:
+            chunk = self.stream.read(min(CHUNK, size))
+            if not chunk:
+                return None
+            start = start or chunk[:FIELDS]
+            self.sum = zlib.crc32(chunk, self.sum)
+            size -= len(chunk)
+        return start
 
     def events(self, unit: Unit) -> Iterator[Event]:
         """Give the events of a unit, with their checksums compared."""
         position = unit.start
         while position < unit.end:
             event = self.event(position)
-            if event is None or position + len(event.raw) > unit.end:
+            if event is None or position + event.size > unit.end:
                 raise BinaryLogProblem(
                     f"{self.name} is damaged at byte {position}: a transaction has another length"
                 )
             yield event
-            position += len(event.raw)
+            position += event.size
 
     def units(self, position: int = len(MAGIC)) -> Iterator[Unit]:
         """Give the units from `position` on, as far as they are whole."""
@@ -238,7 +283,7 @@ class Reader:
             ) from None
 
     def _unit(self, position: int, event: Event) -> Unit:
-        end = position + len(event.raw)
+        end = position + event.size
         if event.kind == PREVIOUS_GTIDS:
             return Unit(position, end, event.kind, previous=previous_gtids(event.body))
         if event.kind == GTID_TAGGED:
@@ -249,32 +294,199 @@ class Reader:
         if event.kind not in (GTID, ANONYMOUS):
             return Unit(position, end, event.kind, float(event.when))
         gtid, time, length = transaction(event.body)
-        if length < len(event.raw):
+        if length < event.size:
             raise BinaryLogProblem(
                 f"{self.name} is damaged at byte {position}: a transaction of {length} bytes"
             )
         return Unit(position, position + length, event.kind, time, gtid if event.kind == GTID else None)
 
     def statements(self, unit: Unit) -> list[str]:
-        """Return what a transaction does, a line for each statement or each table whose rows it changes."""
+        """Return what a transaction does, a line for each statement or each table whose rows it changes.
+
+        Raises Unreadable.
+        """
         found: list[str] = []
         tables: dict[bytes, str] = {}
-        for event in self.events(unit):
-            if event.kind == QUERY:
-                text = query(event.body)
-                if text.upper() not in ("BEGIN", "COMMIT"):
-                    found.append(text)
-            elif event.kind == ROWS_QUERY:
-                found.append(event.body[1:].decode("utf-8", "replace"))
-            elif event.kind == TABLE_MAP:
-                tables[event.body[:6]] = table_name(event.body)
-            elif event.kind in ROWS:
-                text = f"{ROWS[event.kind]} {tables.get(event.body[:6], '?')}"
-                if text not in found:
-                    found.append(text)
-            elif event.kind == TRANSACTION_PAYLOAD:
-                found.append("(a compressed transaction)")
+        try:
+            for event in self.events(unit):
+                if event.kind == TRANSACTION_PAYLOAD:
+                    with self._payload(event) as stream:
+                        for inner in payload_events(stream):
+                            add_statement(inner, found, tables)
+                else:
+                    add_statement(event, found, tables)
+        except (IndexError, struct.error):
+            raise Unreadable("it has an event that is not as this collection knows it") from None
         return found
+
+    @contextlib.contextmanager
+    def _payload(self, event: Event) -> Iterator[IO[bytes]]:
+        """Give what is in a compressed transaction, which is never held as a whole. Raises Unreadable."""
+        start, size, compression, unpacked = payload_fields(event)
+        if start + size > event.size - HEADER.size - self.checksum:
+            raise BinaryLogProblem(
+                f"{self.name} is damaged at byte {event.position}: a compressed transaction"
+            )
+        with contextlib.ExitStack() as stack:
+            source = stack.enter_context(Piece(self.stream, event.position + HEADER.size + start, size))
+            stream: Piece | IO[bytes] = source
+            if compression == UNCOMPRESSED:
+                pass
+            elif compression == ZSTD:
+                stream = stack.enter_context(unpacked_by_zstd(source))
+            else:
+                raise Unreadable(
+                    f"it is compressed in a way ({compression}) that this collection does not know"
+                )
+            counted = Counted(stream)
+            yield counted  # type: ignore[misc]
+        if counted.count != unpacked:
+            raise Unreadable(f"it has {counted.count} bytes when unpacked, not {unpacked}")
+
+
+class Piece:
+    """A part of a file as a file of its own."""
+
+    def __init__(self, stream: IO[bytes], start: int, size: int) -> None:
+        self.stream, self.position, self.left = stream, start, size
+
+    def __enter__(self) -> Piece:
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self.left = 0
+
+    def read(self, size: int) -> bytes:
+        self.stream.seek(self.position)
+        found = self.stream.read(min(size, self.left))
+        self.position += len(found)
+        self.left -= len(found)
+        return found
+
+
+class Counted:
+    """A stream that counts what is read of it."""
+
+    def __init__(self, stream: Piece | IO[bytes]) -> None:
+        self.stream, self.count = stream, 0
+
+    def read(self, size: int) -> bytes:
+        found = b""
+        while len(found) < size:
+            chunk = self.stream.read(size - len(found))
+            if not chunk:
+                break
+            found += chunk
+        self.count += len(found)
+        return found
+
+
+@contextlib.contextmanager
+def unpacked_by_zstd(source: Piece) -> Iterator[IO[bytes]]:
+    """Give what `zstd` makes of a part of a file. Raises Unreadable."""
+    program = shutil.which("zstd")
+    if program is None:
+        raise Unreadable("it is compressed, and zstd is not installed on this host: install the package zstd")
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+        [program, "-q", "-d", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+    ) as process:
+        stdin, stdout = process.stdin, process.stdout
+        if stdin is None or stdout is None:
+            raise TypeError("no pipes")
+
+        def feed() -> None:
+            # What zstd does not want any more is no failure of ours: its exit status tells.
+            with contextlib.suppress(OSError, ValueError):
+                for chunk in iter(lambda: source.read(CHUNK), b""):
+                    stdin.write(chunk)
+            with contextlib.suppress(OSError, ValueError):
+                stdin.close()
+
+        feeder = threading.Thread(target=feed, daemon=True)
+        feeder.start()
+        try:
+            yield stdout
+            if not stdout.read(1) and process.wait():
+                errors.seek(0)
+                said = " ".join(errors.read().decode("utf-8", "replace").split())[-200:]
+                raise Unreadable(f"zstd cannot unpack it: {said}")
+        finally:
+            process.kill()
+            feeder.join()
+
+
+def payload_fields(event: Event) -> tuple[int, int, int, int]:
+    """Return where a compressed transaction begins in an event's body, its size, how it is compressed, its size then.
+
+    Raises Unreadable.
+    """
+    fields: dict[int, int] = {}
+    position = 0
+    try:
+        while True:
+            kind, position = packed_number(event.body, position)
+            if kind == PAYLOAD_END:
+                break
+            length, position = packed_number(event.body, position)
+            fields[kind], dummy = packed_number(event.body, position)
+            position += length
+        compression, size = fields[PAYLOAD_COMPRESSION], fields[PAYLOAD_SIZE]
+    except (IndexError, KeyError):
+        raise Unreadable("it is compressed, and its fields are none that this collection knows") from None
+    return position, size, compression, fields.get(PAYLOAD_UNCOMPRESSED, size)
+
+
+def packed_number(body: bytes, position: int) -> tuple[int, int]:
+    """Return a number as the protocol packs it, and where what follows begins. Raises IndexError."""
+    first = body[position]
+    width = {252: 2, 253: 3, 254: 8}.get(first, 0)
+    end = position + 1 + width
+    if end > len(body):
+        raise IndexError
+    return int.from_bytes(body[position + 1 : end], "little") if width else first, end
+
+
+def payload_events(stream: IO[bytes]) -> Iterator[Event]:
+    """Give the events of a compressed transaction, which have no checksums. Raises Unreadable."""
+    position = 0
+    while True:
+        header = stream.read(HEADER.size)
+        if not header:
+            return
+        if len(header) < HEADER.size:
+            raise Unreadable("it is compressed, and ends within an event")
+        when, kind, _server, length, _next, flags = HEADER.unpack(header)
+        left = length - HEADER.size
+        # Of changed rows only the table's number is wanted, whatever they hold.
+        body = stream.read(min(left, 6) if kind in ROWS else left) if left >= 0 else b""
+        left -= len(body)
+        while left > 0:
+            chunk = stream.read(min(left, CHUNK))
+            if not chunk:
+                break
+            left -= len(chunk)
+        if left:
+            raise Unreadable("it is compressed, and ends within an event")
+        yield Event(kind, flags, when, body, length, position)
+        position += length
+
+
+def add_statement(event: Event, found: list[str], tables: dict[bytes, str]) -> None:
+    """Add what an event does to the statements of a transaction. Raises Unreadable."""
+    if event.kind in (QUERY, EXECUTE_LOAD_QUERY):
+        text = query(event.body, 13 if event.kind == EXECUTE_LOAD_QUERY else 0)
+        if text.upper() not in ("BEGIN", "COMMIT"):
+            found.append(text)
+    elif event.kind == ROWS_QUERY:
+        found.append(event.body[1:].decode("utf-8", "replace"))
+    elif event.kind == TABLE_MAP:
+        tables[event.body[:6]] = table_name(event.body)
+    elif event.kind in ROWS:
+        text = f"{ROWS[event.kind]} {tables.get(event.body[:6], '?')}"
+        if text not in found:
+            found.append(text)
+    elif event.kind not in SILENT and not event.flags & IGNORABLE:
+        raise Unreadable(f"it has an event of a kind ({event.kind}) that this collection does not know")
 
 
 def not_in_use(data: bytes) -> bytes:
@@ -322,10 +534,10 @@ def previous_gtids(body: bytes) -> GtidSet:
     return found
 
 
-def query(body: bytes) -> str:
-    """Return the text of a statement."""
+def query(body: bytes, more: int = 0) -> str:
+    """Return the text of a statement. `more` bytes are between what each has and its text."""
     database, dummy, variables = struct.unpack_from("<BHH", body, 8)
-    return body[13 + variables + database + 1 :].decode("utf-8", "replace")
+    return body[13 + more + variables + database + 1 :].decode("utf-8", "replace")
 
 
 def table_name(body: bytes) -> str:
@@ -340,11 +552,18 @@ def comparable(statement: str) -> str:
     return " ".join(statement.replace("`", "").casefold().split())
 
 
-def matching(reader: Reader, units: Iterable[Unit], wanted: str) -> Iterator[tuple[Unit, str]]:
-    """Give the transactions that hold the statement `wanted`, or a part of one."""
+def matching(
+    reader: Reader, units: Iterable[Unit], wanted: str
+) -> Iterator[tuple[Unit, str, Unreadable | None]]:
+    """Give the transactions that hold the statement `wanted`, or a part of one, and those that cannot be read."""
     text = comparable(wanted)
     for unit in units:
-        for statement in reader.statements(unit) if unit.kind in (GTID, ANONYMOUS) else ():
-            if text in comparable(statement):
-                yield unit, statement
-                break
+        if unit.kind not in (GTID, ANONYMOUS):
+            continue
+        try:
+            for statement in reader.statements(unit):
+                if text in comparable(statement):
+                    yield unit, statement, None
+                    break
+        except Unreadable as error:
+            yield unit, "", error

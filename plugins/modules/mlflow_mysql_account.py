@@ -123,6 +123,13 @@ options:
           - When this is not set, global privileges are left alone.
         type: list
         elements: str
+      more_privileges:
+        description:
+          - Dictionary from the name of another database to the list of privileges on it, compared as
+            O(accounts[].privileges) are.
+        type: dict
+        default: {}
+        version_added: 0.1.0
       verify:
         description:
           - Whether a login as the account must succeed at the end.
@@ -553,6 +560,7 @@ def argument_spec() -> dict[str, Any]:
         "privileges": {"type": "list", "elements": "str"},
         "on": {"type": "str"},
         "global_privileges": {"type": "list", "elements": "str"},
+        "more_privileges": {"type": "dict", "default": {}},
         "verify": {"type": "bool"},
     }
     return {
@@ -608,6 +616,14 @@ def wanted_account(entry: Mapping[str, Any], database: str | None, owner: str | 
         retain_old_password=entry["retain_old_password"],
         discard_old_password=entry["discard_old_password"],
         owner=None if entry["name"] == "root" else owner,
+        more={
+            name: _accounts.normalise_privileges(
+                listed if isinstance(listed, list) else [str(listed)],
+                _accounts.DATABASE_PRIVILEGES,
+                f"on the database {name}",
+            )
+            for name, listed in entry["more_privileges"].items()
+        },
     )
 
 

@@ -114,6 +114,25 @@ files:
   type: list
   elements: str
   sample: [/etc/cron.d/mlflow-mysql-backup-mlflow_mysql_db]
+restorable:
+  description:
+    - What can be restored now. C(spans) are the moments, C(complete) is whether they are all that the store holds,
+      C(needs) the word for why a full backup is needed, V(none), V(reset), V(gap), V(hole) or V(off_host), and C(text)
+      says all of it.
+    - Told from the files that are there, without asking the store.
+  returned: O(state=present)
+  type: dict
+  sample:
+    spans: [{from: "2026-11-23T02:30:07.000000Z", to: "2026-11-24T16:02:12.004518Z"}]
+    complete: true
+    needs: null
+    missing: null
+    text: any moment between 2026-11-23T02:30:07.000000Z and 2026-11-24T16:02:12.004518Z
+needed:
+  description: Whether a full backup is needed, as there is none of the store as it is now, or it holds what none does.
+  returned: O(state=present)
+  type: bool
+  sample: false
 program:
   description: Path of the program.
   returned: success
@@ -140,8 +159,10 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
     _backup_drill,
     _backup_files,
     _backup_full,
+    _backup_live,
     _backup_log,
     _backup_off_host,
+    _backup_reach,
     _backup_restore,
     _backup_server,
     _binary_log,
@@ -174,8 +195,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home imp
 PACKAGE = "ansible_collections.mlflow_ops.backend_store.plugins.module_utils"
 # What the program holds.
 PARTS = (
-    *(_accounts, _backup_cli, _backup_drill, _backup_files, _backup_full, _backup_log, _backup_off_host),
-    *(_backup_restore, _backup_server, _binary_log, _catalogue, _catalogue_auth, _catalogue_tracking),
+    *(_accounts, _backup_cli, _backup_drill, _backup_files, _backup_full, _backup_live, _backup_log),
+    *(_backup_off_host, _backup_reach, _backup_restore, _backup_server, _binary_log, _catalogue),
+    *(_catalogue_auth, _catalogue_tracking),
     *(
         _comparison,
         _connection,
@@ -318,6 +340,23 @@ def is_missing(module: AnsibleModule, name: str) -> bool:
     return not glob.glob(name) if "/" in name else module.get_bin_path(name) is None
 
 
+def restorable(home: Home, settings: dict[str, object]) -> dict[str, object]:
+    """Return what can be restored now, also where nothing is there yet."""
+    try:
+        about = _backup_files.settings_of({**settings, "home": home.path, "identity_file": None})
+        found = _backup_reach.report(about)
+    except (
+        _backup_files.BackupProblem,
+        _binary_log.BinaryLogProblem,
+        TypeError,
+        ValueError,
+        OSError,
+    ) as error:
+        text = f"not known: {error}"
+        found = {"spans": [], "complete": False, "needs": None, "missing": text, "text": text}
+    return {"restorable": found, "needed": found["needs"] is not None}
+
+
 def cron_runs() -> bool:
     try:
         with open("/run/crond.pid", encoding="ascii") as stream:
@@ -374,7 +413,9 @@ def main() -> None:
         for unit in options["units"]
         if module.run_command(["systemctl", "is-active", "--quiet", unit])[0]
     ]
+    found = restorable(home, options["settings"]) if options["state"] == "present" else {}
     module.exit_json(
+        **found,
         changed=bool(home),
         program=os.path.join(home.path, PROGRAM),
         program_is_there=os.path.exists(os.path.join(home.path, PROGRAM)),

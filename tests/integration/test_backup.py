@@ -19,6 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _backup_files,
+    _backup_log,
+    _backup_restore,
+    _binary_log,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
     load_settings,
     stamp,
@@ -288,6 +294,51 @@ def test_statements_that_hold_a_secret_are_said_without_it(backups: Backups, his
     backups.use(history.directory)
     result = backups.run("plan", "--before", "create user 'canary'")
     assert result["stops_before"].endswith("CREATE USER 'canary'@'localhost' IDENTIFIED ...")
+
+
+def test_before_a_statement_that_the_server_compressed(
+    backups: Backups, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real server's own compression. Where it cannot be undone no older statement is offered."""
+    store = backups.store
+    directory = store.home / "compressed"
+    shutil.copytree(history.directory, directory)
+    backups.use(directory)
+    store.execute("SET GLOBAL binlog_transaction_compression = ON")
+    try:
+        store.execute("CREATE TABLE mlflow.packed (id INT PRIMARY KEY, v LONGTEXT)")
+        store.execute("INSERT INTO mlflow.packed VALUES (1, REPEAT('x', 30000000)), (2, 'y')")
+        connection = store.root()
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("INSERT INTO mlflow.packed VALUES (3, 'z')")
+            cursor.execute("DELETE FROM mlflow.packed WHERE id < 3")
+            cursor.execute("COMMIT")
+        connection.close()
+        last = backups.run("copy")
+    finally:
+        store.execute("SET GLOBAL binlog_transaction_compression = OFF")
+    gtid = last["gtid_set"].rpartition("-")[2]
+    planned = backups.run("plan", "--before", "DELETE FROM mlflow.packed")
+    assert planned["stops_before"].partition(" ")[0].endswith(f":{gtid}")
+    assert planned["stops_before"].endswith(": DELETE FROM mlflow.packed")
+    shutil.rmtree(store.restored, ignore_errors=True)
+    result = backups.restore("--before", "DELETE FROM mlflow.packed")
+    assert result["tables"]["mlflow"]["packed"] == 2
+    # Without what unpacks it. The plan itself needs it for the parts of the copy.
+    settings = load_settings(str(store.home / "backup.json"))
+    files = _backup_restore.copied_files(_backup_log.timelines(_backup_files.Archive(str(directory)))[-1])
+    monkeypatch.setattr(_binary_log.shutil, "which", lambda name: None)
+    monkeypatch.setattr(_backup_files, "program", lambda name: f"/usr/bin/{name}")
+    for text in ("DELETE FROM mlflow.packed", "DROP TABLE mlflow.other"):
+        with pytest.raises(
+            _backup_files.BackupProblem, match=r"transactions do cannot be read.*package zstd"
+        ):
+            _backup_restore.find_statement(files, text, settings)
+    stop, _notes = _backup_restore.find_statement(files, planned["stops_before"].partition(" ")[0], settings)
+    assert stop.before is not None and "cannot be read" in stop.before
+    store.execute("DROP TABLE mlflow.packed")
+    shutil.rmtree(directory)
 
 
 # What is refused
@@ -606,11 +657,223 @@ def test_following(backups: Backups) -> None:
     finally:
         process.kill()
         process.wait()
+    shutil.rmtree(textfiles)
     process = backups.store.follow()
-    time.sleep(1)
+    wait_for(textfiles.exists)  # it has begun
     process.terminate()
     assert process.wait(20) == 0
     backups.store.execute("DELETE FROM mlflow.t WHERE id = 7000")
+
+
+# What passes the binary log by
+
+
+def follower(backups: Backups) -> subprocess.Popen[bytes]:
+    process = backups.store.follow()
+    assert process.poll() is None
+    return process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(20)
+
+
+def wait_for(what: Any, seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.2)
+
+
+def said(backups: Backups) -> str:
+    """What `list` prints."""
+    return subprocess.run([backups.store.program, "list"], capture_output=True, text=True, check=True).stdout
+
+
+FOREIGN = "11111111-1111-1111-1111-111111111111"
+
+
+def import_is_seen(backups: Backups, moment: str) -> None:
+    """Where nobody copies, what looks says what it cannot bring back. `moment` is from before."""
+    assert f"{FOREIGN}:1-4737" in backups.problem("copy")
+    listed = backups.run("list")["restorable"]
+    assert (listed["complete"], listed["needs"]) == (False, "hole")
+    assert "NOT all that the store has is copied" in said(backups)
+    assert "what would be restored is not whole" in backups.problem("plan")
+    assert "holds what no backup does" in backups.problem("plan", "--to", moment, "--replacing")
+    assert backups.run("plan", "--to", moment)["last_transaction"] < moment
+
+
+def test_an_import_that_the_binary_log_does_not_hold(backups: Backups) -> None:
+    """What `mysqldump` of any server with GTIDs writes, loaded while the log is copied, and then used by others."""
+    store = backups.store
+    textfiles = store.home / "imported"
+    directory = backups.use(interval=0.1, textfile_directory=str(textfiles))
+    backups.run("full")
+    store.execute(
+        "CREATE TABLE mlflow.child (id INT PRIMARY KEY, t INT, FOREIGN KEY (t) REFERENCES mlflow.t (id))"
+    )
+    moment = stamp(time.time())
+    backups.run("copy")
+    loading = store.root()
+    try:
+        with loading.cursor() as cursor:
+            cursor.execute("SET @@SESSION.SQL_LOG_BIN= 0")
+            cursor.execute(f"SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ '{FOREIGN}:1-4737'")
+            cursor.execute("INSERT INTO mlflow.t VALUES (20000, 'imported')")
+            import_is_seen(backups, moment)
+            process = follower(backups)
+            wait_for(lambda: samples(textfiles).get("mlflow_mysql_backup_binlog_success") == 0)
+            assert samples(textfiles)["mlflow_mysql_backup_restorable"] == 0
+            # It waits for the end of what is being loaded.
+            time.sleep(2)
+            assert len(backups.names()) == 1
+            cursor.execute("INSERT INTO mlflow.t VALUES (20001, 'imported too')")
+    finally:
+        loading.close()
+    try:
+        wait_for(lambda: samples(textfiles).get("mlflow_mysql_backup_restorable") == 1)
+        assert samples(textfiles)["mlflow_mysql_backup_binlog_success"] == 1
+        store.execute("INSERT INTO mlflow.child VALUES (1, 20001)")
+        time.sleep(1)
+        after = stamp(time.time())
+    finally:
+        end(process)
+    assert len(backups.names()) == 2  # one was enough
+    backups.run("copy")
+    listed = backups.run("list")["restorable"]
+    assert listed["complete"] and len(listed["spans"]) == 2, listed
+    assert "All that the store had written by" in said(backups)
+    rows = content(store.execute)
+    shutil.rmtree(store.restored, ignore_errors=True)
+    result = backups.restore()
+    assert result["backup"] == backups.names()[1] and FOREIGN in result["gtid_set"]
+    assert opened(backups, "SELECT * FROM mlflow.t ORDER BY id") == rows
+    assert opened(backups, "SELECT t FROM mlflow.child") == [(20001,)]
+    assert backups.run("plan", "--to", after)["backup"] == backups.names()[1]
+    # With the full backup that holds it gone.
+    shutil.rmtree(directory / "full" / backups.names()[1])
+    assert "what would be restored is not whole" in backups.problem("plan")
+    assert "INCOMPLETE" in " ".join(backups.run("plan", "--incomplete")["notes"])
+    clear(store, "child")
+    shutil.rmtree(store.restored)
+
+
+def clear(store: Store, table: str) -> None:
+    store.execute(f"DROP TABLE mlflow.{table}")
+    store.execute("DELETE FROM mlflow.t WHERE id >= 20000")
+
+
+def test_changes_without_a_gtid(backups: Backups) -> None:
+    """By sessions that ended between two looks; one that only reads the setting is none."""
+    store = backups.store
+    directory = backups.use()
+    backups.run("full")
+    store.execute("SELECT @@SESSION.sql_log_bin")
+    backups.run("copy")
+    assert backups.run("list")["restorable"]["complete"]
+    until = ""
+    for statement in (
+        "SET sql_log_bin=0",
+        "SET SESSION sql_log_bin := OFF",
+        "/*!80000 SET autocommit = 1, @@sql_log_bin = 0*/",
+    ):
+        connection = store.root()
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            cursor.execute("REPLACE INTO mlflow.t VALUES (21000, 'unseen')")
+        connection.close()
+        assert "a session had sql_log_bin set" in backups.problem("copy")
+        (holes,) = directory.glob("binlog/*/holes.json")
+        (hole,) = json.loads(holes.read_text())["holes"]
+        assert hole["until"] > until, statement
+        until = hole["until"]
+    assert "what would be restored is not whole" in backups.problem("plan")
+    assert backups.run("full", "--if-needed")["made"]
+    assert not backups.run("full", "--if-needed")["made"]
+    backups.run("copy")
+    assert backups.run("list")["restorable"]["complete"]
+    store.execute("DELETE FROM mlflow.t WHERE id = 21000")
+
+
+def test_files_that_were_removed_before_they_were_copied(backups: Backups) -> None:
+    store = backups.store
+    backups.use()
+    backups.run("full")
+    for number, how in enumerate(("purged", "removed"), 1):
+        store.execute("FLUSH BINARY LOGS")
+        insert(store, 22000, 22001)
+        lost = store.execute("SHOW BINARY LOG STATUS")[0][0]
+        store.execute("FLUSH BINARY LOGS")
+        insert(store, 22002, 22003)
+        if how == "purged":
+            newest = store.execute("SHOW BINARY LOG STATUS")[0][0]
+            store.execute(f"PURGE BINARY LOGS TO '{newest}'")
+        else:
+            (store.home / "data" / lost).unlink()
+        assert "a restore would lose what the store holds" in backups.problem("copy")
+        assert said(backups).count("GAP before") == number
+        assert backups.problem("plan")
+        store.execute("DELETE FROM mlflow.t WHERE id >= 22000")
+    assert backups.run("full", "--if-needed")["made"]
+    insert(store, 22002, 22003)
+    store.execute("DELETE FROM mlflow.t WHERE id >= 22000")
+    backups.run("copy")
+    assert backups.run("list")["restorable"]["complete"]
+    assert backups.run("plan")["backup"] == backups.names()[-1]
+
+
+def test_a_server_that_writes_no_binary_log_or_no_gtids(backups: Backups) -> None:
+    store = backups.store
+    textfiles = store.home / "off"
+    directory = backups.use(interval=0.1, textfile_directory=str(textfiles))
+    backups.run("full")
+    backups.run("copy")
+    copied = (directory / ".copied").stat().st_mtime_ns
+    for mode in ("ON_PERMISSIVE", "OFF_PERMISSIVE"):
+        store.execute(f"SET GLOBAL gtid_mode = {mode}")
+    insert(store, 23000, 23001)
+    assert "the server's gtid_mode is OFF_PERMISSIVE: set it to ON" in backups.problem("copy")
+    for mode in ("ON_PERMISSIVE", "ON"):
+        store.execute(f"SET GLOBAL gtid_mode = {mode}")
+    # What was written is still not restorable.
+    assert "without a GTID" in backups.problem("copy")
+    options = store.options
+    try:
+        for option, problem in (
+            ("--skip-log-bin", "the server runs without its binary log"),
+            ("--binlog-ignore-db=mlflow", r"databases out of its binary log \(binlog_ignore_db=mlflow\)"),
+        ):
+            store.stop()
+            store.options = (*options, option)
+            store.start()
+            insert(store, 23002, 23003)
+            assert re.search(problem, backups.problem("copy"))
+            store.execute("DELETE FROM mlflow.t WHERE id >= 23002")
+            if option == "--skip-log-bin":
+                # Also if nobody is let in, and monitoring hears of it.
+                store.execute("ALTER USER mlflow_backup@localhost ACCOUNT LOCK")
+                assert re.search(problem, backups.problem("copy"))
+                process = follower(backups)
+                wait_for(lambda: samples(textfiles).get("mlflow_mysql_backup_binlog_success") == 0)
+                process.terminate()
+                process.wait(20)
+                store.execute("ALTER USER mlflow_backup@localhost ACCOUNT UNLOCK")
+            assert backups.run("list")["restorable"]["needs"] == "hole"
+    finally:
+        store.stop()
+        store.options = options
+        store.start()
+    assert "a restore would lose what the store holds" in backups.problem("copy")
+    assert (directory / ".copied").stat().st_mtime_ns == copied
+    assert backups.run("full", "--if-needed")["made"]
+    backups.run("copy")
+    assert backups.run("list")["restorable"]["complete"]
+    store.execute("DELETE FROM mlflow.t WHERE id >= 23000")
 
 
 # A drill
@@ -789,6 +1052,44 @@ def test_a_restored_store_is_backed_up_and_restored(backups: Backups, history: H
             assert {key: result[key] for key in planned} == planned
             assert result["tables"]["mlflow"]["t"] == rows
     assert "no full backup is from before what is wanted" in backups.problem("plan", "--to", switched)
+
+
+def test_a_log_that_was_reset(backups: Backups) -> None:
+    """The same GTIDs are given again, and an older dump brings those of this very server."""
+    store = backups.store
+    backups.use()
+    insert(store, 30200, 30202)
+    first = backups.run("full")
+    insert(store, 30203, 30204)
+    backups.run("copy")
+    time.sleep(0.01)
+    moment = stamp(time.time())
+    rows = content(store.execute)
+    uuid = store.execute("SELECT @@server_uuid")[0][0]
+    store.execute("RESET BINARY LOGS AND GTIDS")
+    store.execute(f"SET @@GLOBAL.GTID_PURGED='+{uuid}:1-3'")
+    insert(store, 30205, 30206)
+    assert "the binary log was reset" in backups.problem("copy")
+    assert backups.run("list")["restorable"]["needs"] == "reset"
+    assert "holds what no backup does" in backups.problem("plan", "--replacing")
+    second = backups.run("full", "--if-needed")
+    insert(store, 30207, 30208)
+    backups.run("copy")
+    time.sleep(0.01)
+    later = stamp(time.time())
+    insert(store, 30209, 30210)
+    backups.run("copy")
+    assert [log["server_uuid"] for log in backups.run("list")["binary_log"]] == [uuid, uuid]
+    for arguments, name, last in (
+        ((), second["name"], 30210),
+        (("--to", later), second["name"], 30208),
+        (("--to", moment), first["name"], None),
+    ):
+        shutil.rmtree(store.restored, ignore_errors=True)
+        assert backups.restore(*arguments)["backup"] == name
+        found = opened(backups, "SELECT * FROM mlflow.t ORDER BY id")
+        assert found == rows if last is None else found[-1][0] == last
+    shutil.rmtree(store.restored)
 
 
 # Data on a disk of its own

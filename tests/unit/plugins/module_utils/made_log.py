@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import uuid
 import zlib
 from typing import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Mapping, Sequence
 UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 OTHER = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 MAGIC = b"\xfebin"
+EXECUTE_LOAD = 18
 QUERY, STOP, ROTATE, FORMAT, TABLE_MAP, XID, ROWS_QUERY, WRITE_ROWS = 2, 3, 4, 15, 19, 16, 29, 30
 GTID, ANONYMOUS, PREVIOUS, TAGGED = 33, 34, 35, 42
 HEADER = 19
@@ -68,9 +70,37 @@ def gtid_body(
     raise ValueError(rest)
 
 
-def query_body(text: str, database: str = "mlflow") -> bytes:
+def query_body(text: str, database: str = "mlflow", more: bytes = b"") -> bytes:
     name = database.encode()
-    return struct.pack("<IIBHH", 7, 0, len(name), 0, 3) + b"\x00\x00\x00" + name + b"\x00" + text.encode()
+    start = struct.pack("<IIBHH", 7, 0, len(name), 0, 3) + more
+    return start + b"\x00\x00\x00" + name + b"\x00" + text.encode()
+
+
+def payload_body(
+    *events: tuple[int, bytes],
+    compression: int = 0,
+    unpacked: int | None = None,
+    content: bytes | None = None,
+    cut: int = 0,
+) -> bytes:
+    """The body of a compressed transaction, whose events have no checksums; `compression` 255 is none."""
+    inner = b"".join(event(kind, body, 0, checksum=False) for kind, body in events)
+    if content is None:
+        content = inner
+        if compression != 255:
+            content = subprocess.run(
+                ["zstd", "-q", "-c"], input=inner, capture_output=True, check=True
+            ).stdout
+    content = content[: len(content) - cut]
+    body = b""
+    for field, value in (
+        (2, compression),
+        (3, len(inner) if unpacked is None else unpacked),
+        (1, len(content)),
+    ):
+        number = packed(value)
+        body += packed(field) + packed(len(number)) + number
+    return body + packed(0) + content
 
 
 def table_body(database: str, table: str) -> bytes:
@@ -129,3 +159,6 @@ class Log:
 
     def close(self) -> None:
         self.data = self.data[:FLAGS] + b"\x00\x00" + self.data[FLAGS + 2 :]
+
+
+PACKED = payload_body((QUERY, query_body("DROP TABLE runs")))

@@ -59,7 +59,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_l
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import GtidSet
 from made_backups import Server, add_full, copied, flip, leftovers, new_key, settings_for
-from made_log import BEGAN, OTHER, UUID
+from made_log import BEGAN, FLAGS, OTHER, UUID
 
 DAY = 86400
 
@@ -87,6 +87,11 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fsync)
+
+
+def closed(data: bytes) -> bytes:
+    """A file of the log as it is once its server has closed it."""
+    return data[:FLAGS] + b"\x00\x00" + data[FLAGS + 2 :]
 
 
 def no_children() -> bool:
@@ -1070,24 +1075,27 @@ def test_a_log_that_was_reset_is_not_mixed_with_the_one_before(settings: Setting
     server.commit()
     Copier(settings).copy()
     before = copied(settings)
-    for commits in (0, 1, 9):
+    for number, commits in enumerate((2, 1, 9), 1):
         shutil.rmtree(settings.data)
-        reset = Server(settings)
+        reset = Server(settings, before=10 * number)
         reset.commit(commits)
-        with pytest.raises(
-            Changed, match=r"binary log was reset\. Move .*binlog/3e11fa47.* and make a full backup"
-        ):
-            Copier(settings).copy()
+        copier = Copier(settings)
+        copier.copy()
+        copier.copy()
+        if commits == 9:
+            # As long as what was copied, or longer.
+            reset.rotate()
+            reset.commit(3)
+            copier.copy()
         assert copied(settings) == before
-    # As long as what was copied, or longer.
-    reset.rotate()
-    reset.commit(3)
-    with pytest.raises(Changed, match="has something else before byte"):
-        Copier(settings).copy()
-    assert copied(settings) == before
-    os.rename(os.path.join(settings.directory, "binlog", UUID), os.path.join(settings.home, "kept"))
-    Copier(settings).copy()
-    assert copied(settings) == reset.written
+        assert copied(settings, f"{UUID}.{number}") == reset.written
+    known = timelines(Archive(settings.directory))
+    assert [(one.name, "ended" in one.about) for one in known] == [
+        (UUID, True),
+        (f"{UUID}.1", True),
+        (f"{UUID}.2", True),
+        (f"{UUID}.3", False),
+    ]
 
 
 def test_data_that_was_set_back(settings: Settings) -> None:
@@ -1100,9 +1108,32 @@ def test_data_that_was_set_back(settings: Settings) -> None:
     before = copied(settings)
     shutil.rmtree(settings.data)
     shutil.copytree(snapshot, settings.data)
-    with pytest.raises(Changed, match=r"bytes, and \d+ were copied: the store's data was set back"):
-        Copier(settings).copy()
+    began = stamp(time.time())
+    Copier(settings).copy()
     assert copied(settings) == before
+    assert copied(settings, f"{UUID}.1") == {
+        "binlog.000001": closed(snapshot.joinpath("binlog.000001").read_bytes())
+    }
+    # Its file is from before it was set back, and what is asked for of that time is in the one before.
+    assert timelines(Archive(settings.directory))[-1].began > began
+
+
+def test_one_that_is_put_back_is_the_newest_again(settings: Settings) -> None:
+    """As when a restored store did not work."""
+    server = Server(settings)
+    server.commit(3)
+    Copier(settings).copy()
+    kept = Path(settings.home, "kept")
+    os.rename(settings.data, kept)
+    Server(settings, OTHER).commit()
+    Copier(settings).copy()
+    assert [one.name for one in timelines(Archive(settings.directory))] == [UUID, OTHER]
+    shutil.rmtree(settings.data)
+    os.rename(kept, settings.data)
+    server.commit()
+    Copier(settings).copy()
+    assert [one.name for one in timelines(Archive(settings.directory))] == [OTHER, UUID]
+    assert copied(settings) == server.written
 
 
 def test_another_server_has_another_timeline(settings: Settings) -> None:

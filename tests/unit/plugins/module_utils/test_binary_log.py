@@ -9,6 +9,7 @@ from typing import Any
 
 import made_log
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _binary_log
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import (
     GTID,
     IN_USE,
@@ -17,6 +18,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_l
     GtidSet,
     Reader,
     Unit,
+    Unreadable,
     comparable,
     matching,
 )
@@ -334,7 +336,6 @@ def test_statements() -> None:
         *((made_log.TABLE_MAP, made_log.table_body("mlflow", "tags")), (31, b"\x01" + bytes(6))),
         *((32, b"\x01" + bytes(5)), (39, b"\x01" + bytes(5)), (made_log.ROWS_QUERY, b"\x05DELETE FROM tags")),
     )
-    log.transaction(5, (40, b"zstd"))
     reader = read(log.data)
     units = list(reader.units())[2:]
     assert [reader.statements(unit) for unit in units] == [
@@ -342,8 +343,77 @@ def test_statements() -> None:
         ["ALTER TABLE `runs` ADD COLUMN x INT"],
         ["INSERT INTO ?"],  # the rows are of a table that the log does not name
         ["UPDATE mlflow.tags", "DELETE FROM mlflow.tags", "DELETE FROM tags"],
-        ["(a compressed transaction)"],
     ]
+
+
+INNER = (
+    (made_log.QUERY, query_body("BEGIN")),
+    (made_log.TABLE_MAP, made_log.table_body("mlflow", "metrics")),
+    (32, b"\x01\x00\x00\x00\x00\x00" + bytes(3000)),
+    (made_log.EXECUTE_LOAD, query_body("LOAD DATA INFILE 'x' INTO TABLE `t`", more=bytes(13))),
+    (made_log.XID, bytes(8)),
+)
+
+
+@pytest.mark.parametrize("compression", [0, 255])
+@pytest.mark.parametrize("big", [1 << 24, 10])
+def test_compressed_transactions(compression: int, big: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is too large to be held."""
+    monkeypatch.setattr(_binary_log, "BIG", big)
+    log = Log()
+    log.transaction(1)
+    log.transaction(2, (40, made_log.payload_body(*INNER, compression=compression)))
+    log.transaction(3)
+    reader = read(log.data)
+    units = list(reader.units())[2:]
+    assert [unit.gtid for unit in units] == [f"{UUID}:{number}" for number in (1, 2, 3)]
+    statements = ["DELETE FROM mlflow.metrics", "LOAD DATA INFILE 'x' INTO TABLE `t`"]
+    assert reader.statements(units[1]) == statements
+    assert [unit.gtid for unit, _said, _problem in matching(reader, reader.units(), "mlflow.METRICS")] == [
+        f"{UUID}:2"
+    ]
+    # A byte of it is damaged, which its checksum tells.
+    damaged = bytearray(log.data)
+    damaged[units[1].end - 20] ^= 1
+    with pytest.raises(BinaryLogProblem, match="the checksum of an event is wrong"):
+        reader = read(bytes(damaged))
+        reader.statements(units[1])
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (((40, b"zstd"),), "its fields are none that this collection knows"),
+        (((40, made_log.payload_body(*INNER, compression=7)),), r"compressed in a way \(7\)"),
+        (((40, made_log.payload_body(*INNER, unpacked=5)),), r"bytes when unpacked, not 5"),
+        (((40, made_log.payload_body(*INNER, content=b"nothing that was packed")),), "it is compressed|zstd"),
+        (((40, made_log.payload_body(*INNER, cut=50)),), "ends within an event|zstd"),
+        (((40, made_log.payload_body(*INNER, cut=50, compression=255)),), "ends within an event|bytes when"),
+        (((77, b"a kind of the future"),), r"an event of a kind \(77\)"),
+        (((made_log.QUERY, b"short"),), "not as this collection knows it"),
+    ],
+)
+def test_transactions_that_cannot_be_read(events: Any, message: str) -> None:
+    log = Log()
+    log.transaction(1)
+    log.transaction(2, *events)
+    reader = read(log.data)
+    with pytest.raises(Unreadable, match=message):
+        reader.statements(list(reader.units())[3])
+    found = list(matching(reader, reader.units(), "mlflow.runs"))
+    assert [(unit.gtid, problem is None) for unit, _said, problem in found] == [
+        (f"{UUID}:1", True),
+        (f"{UUID}:2", False),
+    ]
+
+
+def test_compressed_transactions_where_zstd_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    log = Log()
+    log.transaction(1, (40, made_log.PACKED))
+    reader = read(log.data)
+    with pytest.raises(Unreadable, match="install the package zstd"):
+        reader.statements(list(reader.units())[2])
 
 
 @pytest.mark.parametrize(
@@ -363,5 +433,5 @@ def test_transactions_that_hold_a_statement(wanted: str, gtids: list[int]) -> No
     log.transaction(3)
     reader = read(log.data)
     found = list(matching(reader, reader.units(), wanted))
-    assert [unit.gtid for unit, _statement in found] == [f"{UUID}:{number}" for number in gtids]
-    assert all(comparable(wanted) in comparable(statement) for _unit, statement in found)
+    assert [unit.gtid for unit, _statement, _problem in found] == [f"{UUID}:{number}" for number in gtids]
+    assert all(comparable(wanted) in comparable(statement) for _unit, statement, _problem in found)

@@ -221,7 +221,11 @@ def test_the_program_finds_its_settings_through_a_link(program: Path, tmp_path: 
     link = tmp_path / "link"
     link.symlink_to(program)
     done = call(link, "--json", "list")
-    assert json.loads(done.stdout) == {"full": [], "damaged": {}, "binary_log": [], "copied": None}
+    found = json.loads(done.stdout)
+    restorable = found.pop("restorable")
+    assert found == {"full": [], "damaged": {}, "binary_log": [], "copied": None}
+    assert (restorable["needs"], restorable["spans"]) == ("none", [])
+    assert restorable["text"].startswith("nothing yet: run make backup")
 
 
 def test_an_engine_that_does_not_answer(program: Path, tmp_path: Path) -> None:

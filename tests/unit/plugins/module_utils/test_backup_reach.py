@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be restored and what no backup holds, with a fake server. Needs the program `zstd`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _backup_cli, _backup_restore
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
+    Archive,
+    BackupProblem,
+    Settings,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_live import Live
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_log import (
+    Copier,
+    copied_at,
+    timelines,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_reach import (
+    GTIDS,
+    Hole,
+    Watch,
+    load_holes,
+    need,
+    report,
+    save_holes,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_restore import (
+    Wanted,
+    make_plan,
+)
+from made_backups import Server, add_full, settings_for
+from made_log import BEGAN, OTHER, UUID
+
+
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version in the image takes Docker."""
+    monkeypatch.setattr(_backup_restore, "check_version", lambda *dummy: None)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_for(tmp_path / "store")
+
+
+class Asked:
+    """What a server that runs would say, in the place of a witness."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.more: dict[str, Any] = {}
+        self.extra = ""
+        self.problem = ""
+        self.refused = False
+
+    def ask(self, deep: bool = False) -> Live:
+        executed = ",".join(filter(None, [self.server.gtids if self.server.number else "", self.extra]))
+        return replace(Live(executed, self.server.uuid, True, "ON", "1", switched=0, open=0), **self.more)
+
+
+def watched(settings: Settings, server: Server) -> tuple[Copier, Asked]:
+    watch, asked = Watch(settings), Asked(server)
+    watch.witness = asked  # type: ignore[assignment]
+    return Copier(settings, watch), asked
+
+
+def test_a_store_without_a_full_backup(settings: Settings) -> None:
+    server = Server(settings)
+    copier, _asked = watched(settings, server)
+    server.commit(3)
+    found = copier.copy()
+    assert (found["problem"], found["needs"], found["restorable"]) == (None, "none", False)
+    assert report(settings)["text"].startswith("nothing yet: run make backup")
+    add_full(settings, 1, time.time(), gtids=server.gtids)
+    found = copier.copy()
+    assert (found["problem"], found["needs"], found["restorable"]) == (None, None, True)
+    assert report(settings)["text"].startswith("any moment between")
+    off = replace(settings, off_host={"tool": "rclone", "target": "there:x", "interval": 60})
+    assert need(off, UUID) == ("off_host", "the backups were never copied to there:x")
+    assert report(off)["complete"]
+
+
+@pytest.mark.parametrize(
+    ("more", "extra", "words"),
+    [
+        ({}, f"{OTHER}:1-4737", f"in no file of its binary log: {OTHER}:1-4737"),
+        ({}, f"{UUID}:900-910", f"in no file of its binary log: {UUID}:900-910"),
+        ({"switched": 1}, "", "a session had sql_log_bin set"),
+        ({"switched": 1, "open": 1}, "", "has sql_log_bin off still: end it"),
+        ({"log_bin": False}, "", "runs without its binary log"),
+        ({"gtid_mode": "OFF"}, "", "gtid_mode is OFF: set it to ON"),
+        ({"filters": "binlog_do_db=x"}, "", "binlog_do_db=x"),
+        ({"uuid": OTHER}, "", "start the store again"),
+    ],
+)
+def test_what_passes_the_log_by(settings: Settings, more: dict[str, Any], extra: str, words: str) -> None:
+    server = Server(settings)
+    server.commit(3)
+    add_full(settings, 1, gtids=server.gtids)
+    copier, asked = watched(settings, server)
+    server.commit(2)
+    assert copier.copy()["problem"] is None
+    copied = copied_at(settings)
+    asked.more, asked.extra = more, extra
+    server.commit(2)
+    found = copier.copy()
+    assert words in found["problem"] and not found["restorable"]
+    assert copied_at(settings) == copied
+    assert report(settings)["needs"] == "hole"
+    with pytest.raises(BackupProblem, match="what would be restored is not whole"):
+        make_plan(settings, Wanted())
+    assert "INCOMPLETE" in make_plan(settings, Wanted(incomplete=True)).notes[0]
+    # What was there before it is as restorable as it was.
+    assert make_plan(settings, Wanted(to=(copied or 0) - 0.001)).chain
+    # It stays, whatever the server says later, until a full backup holds it.
+    asked.more, kept = {"switched": more.get("switched", 0)}, asked.extra
+    assert copier.copy()["problem"] is not None
+    assert Copier(settings, Watch(settings)).copy()["problem"] is not None
+    time.sleep(0.01)
+    add_full(settings, 2, time.time() + 1.01, gtids=",".join(filter(None, [server.gtids, kept])))
+    server.commit()
+    found = copier.copy()
+    assert (found["problem"], found["needs"], found["restorable"]) == (None, None, True)
+    assert copied_at(settings) != copied
+    assert make_plan(settings, Wanted()).manifest["name"].startswith("000002")
+    assert len(report(settings)["spans"]) == 2
+
+
+def test_a_log_that_is_not_all_there_is(settings: Settings) -> None:
+    """Between two looks of a copier nothing is taken for a hole, whatever file the server goes on with."""
+    server = Server(settings)
+    server.commit()
+    add_full(settings, 1, gtids=server.gtids)
+    copier, _asked = watched(settings, server)
+    for step in range(8):
+        server.commit(step % 3)
+        if step % 2:
+            server.rotate()
+        assert copier.copy()["problem"] is None, step
+    server.purge(len(server.names) - 1)
+    server.commit()
+    assert copier.copy()["problem"] is None
+    for _dummy in range(2):
+        server.commit()
+        server.rotate()
+    server.purge(len(server.names) - 1)
+    found = copier.copy()
+    assert "a restore would lose" in found["problem"] and found["needs"] in ("gap", "hole")
+    assert copied_at(settings) is not None
+
+
+def test_a_full_backup_of_what_was_never_in_the_log_is_from_before_a_later_time(settings: Settings) -> None:
+    """The server's own GTIDs that an import brought after a reset are in no file, and are no later ones either."""
+    server = Server(settings, before=100)
+    server.commit(3)
+    add_full(settings, 1, BEGAN + 103, gtids=f"{UUID}:1-103")
+    server.commit(4)
+    Copier(settings).copy()
+    assert make_plan(settings, Wanted(to=BEGAN + 105)).gtids <= make_plan(settings, Wanted()).gtids
+    assert "000001" in make_plan(settings, Wanted(to=BEGAN + 105)).manifest["name"]
+
+
+def test_holes_are_kept(settings: Settings) -> None:
+    Server(settings)
+    Copier(settings).copy()
+    (timeline,) = timelines(Archive(settings.directory))
+    hole = Hole(GTIDS, 1.5, 2.25, f"{UUID}:1-2", f"{OTHER}:1")
+    save_holes(timeline.directory, [hole], {"start": "1", "switched": 4})
+    assert load_holes(timeline.directory) == ([hole], {"start": "1", "switched": 4})
+    (Path(timeline.directory) / "holes.json").write_text("{")
+    assert load_holes(timeline.directory) == ([], {})
+
+
+class Process:
+    """A full backup that is being made."""
+
+    made = 0
+
+    def __init__(self, *dummy: object, **more: object) -> None:
+        Process.made += 1
+
+    def poll(self) -> int:
+        return 1
+
+
+def test_full_backups_are_made_at_once_but_not_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_backup_cli, "subprocess", SimpleNamespace(Popen=Process, DEVNULL=None))
+    monkeypatch.setattr(Process, "made", 0)
+    moment = [1000.0]
+    monkeypatch.setattr(_backup_cli, "time", SimpleNamespace(monotonic=lambda: moment[0]))
+    fulls = _backup_cli.FullBackups()
+
+    def made(seconds: int, **position: Any) -> int:
+        before = Process.made
+        for _dummy in range(seconds):
+            moment[0] += 1
+            fulls.look(position)
+        return Process.made - before
+
+    assert made(100, needs=None) == made(100) == 0
+    assert made(29, needs="none") == 0
+    assert made(2, needs="none") == 1
+    assert made(100, needs=None) == 0
+    assert made(100, needs="hole", open=True) == 0
+    assert made(1, needs="hole", open=False) == 1
+    # It did not help: again after 60, 120, 240 s and so on.
+    assert [made(60, needs="hole") for _dummy in range(8)] == [0, 1, 0, 1, 0, 0, 0, 1]
+    assert made(24 * 3600, needs="hole") < 30
