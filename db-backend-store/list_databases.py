@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 from pathlib import Path
 
 
@@ -38,12 +39,15 @@ def with_pymysql(host: str, port: int, user: str, password: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--driver", choices=["connector", "pymysql"], default="connector")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="localhost")
     parser.add_argument("--port", type=int, default=3306)
     parser.add_argument("--user", default="mlflowusr")
     parser.add_argument("--password-file", type=Path, default=Path("secrets/container/mysql_password"))
     options = parser.parse_args()
-    password = options.password_file.read_text(encoding="utf-8").rstrip("\n")
+    if options.password_file.exists():
+        password = options.password_file.read_text(encoding="utf-8").rstrip("\n")
+    else:
+        password = getpass.getpass(f"Password of {options.user}: ")
     read = with_connector if options.driver == "connector" else with_pymysql
     print("\n".join(read(options.host, options.port, options.user, password)))
 

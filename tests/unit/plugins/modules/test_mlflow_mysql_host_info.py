@@ -164,6 +164,8 @@ def test_interrupted_on_another_base_image(tmp_path: Path, entries: list[str]) -
 
 
 def test_staging_directory_is_the_entrypoints() -> None:
+    entrypoint = COLLECTIONS / COLLECTION / "roles/mlflow_mysql/templates/entrypoint.sh.j2"
+    assert f"\nunfinished=$data/{module.UNFINISHED}\n" in entrypoint.read_text()
     entrypoint = COLLECTIONS / COLLECTION / "roles/mysql_base_image/files/debian/docker-entrypoint.sh"
     assert f"\nstage=$datadir/{module.STAGE}\n" in entrypoint.read_text()
 
