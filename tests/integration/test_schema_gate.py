@@ -75,6 +75,9 @@ def assert_refused(server: MySQL, name: str) -> None:
 @pytest.fixture
 def store(clean: MySQL) -> MySQL:
     """A server with MLflow's database, the account that it works with, and one that changes the schema."""
+    # The test before may have left its gate closed.
+    clean.execute("RESET PERSIST IF EXISTS event_scheduler")
+    clean.execute("SET GLOBAL event_scheduler = ON")
     clean.execute(f"CREATE DATABASE {quoted(DATABASE)}")
     clean.execute(f"CREATE TABLE {quoted(DATABASE)}.runs (id INT PRIMARY KEY, name TEXT)")
     make(clean, "runtime", f"SELECT, INSERT, UPDATE, DELETE ON {PATTERN}.*")
