@@ -16,6 +16,8 @@ unfinished=$data/.mlflow-initialising
 handed=/dev/shm/mlflow-passwords
 # Made by the Dockerfile where the base image's entrypoint would take an initialisation that was killed for a whole one.
 finish=/docker-entrypoint-initdb.d/zz-mlflow.sh
+# Made on the host once the store answered. A disk that is not mounted is not to be taken for a new store.
+made=/var/run/mysqld/store-made
 
 log() { printf '%s [mlflow] %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >&2; }
 die() { log "ERROR: $*"; exit 1; }
@@ -144,6 +146,10 @@ if [[ ! -d $data/mysql ]]; then
   # The base image's entrypoint of Debian's packages clears its own staging directory.
   if [[ ! -e $data/mysql_base_image_initialising ]]; then
     foreign=$(find "$data" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '.mlflow-*' -print -quit)
+    # A member gets its data from the group.
+    [[ -n $foreign || ! -e $made || " $* " == *group-replication-group-name* ]] \
+      || die "$data is empty, and this store has been made already: mount the disk of its data, or restore a backup; to make a" \
+        "new store, remove this one first (the playbook remove, with mlflow_mysql_purge_data=true)"
     [[ -z $foreign ]] || die "$data is not empty and is not a MySQL data directory: mount an empty one, or one made by MySQL"
   fi
   prepare_new

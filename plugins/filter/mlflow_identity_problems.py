@@ -53,6 +53,10 @@ options:
     description: Whether root is to get a new password.
     type: bool
     default: false
+  restores:
+    description: Whether the data is brought back, so that it may be gone.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

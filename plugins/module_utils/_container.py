@@ -12,11 +12,11 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Callable, Iterable, Tuple
 
 # Runs a command of the engine's client; returns its exit status and all that it printed.
-Docker = Callable[..., "tuple[int, str]"]
+Docker = Callable[..., Tuple[int, str]]
 
 KILLED = 137  # the exit status
 TOO_LARGE = (
@@ -26,6 +26,8 @@ SHOWN = 10  # lines of a log that names no error
 LOGGED = "400"  # lines of a log that are read
 # Beside the container that took its place.
 ASIDE = "{}_replaced"
+# Beside the socket, which is not on the data's disk: a store was here. Where its data is gone no other is made then.
+MADE = "store-made"
 # What follows from other errors, and names none.
 CONSEQUENCES = re.compile(
     "Aborting|Data Dictionary initialization failed|Failed to initialize DD Storage Engine"
@@ -114,12 +116,19 @@ def set_aside(docker: Docker, container: str, seconds: int) -> None:
 
 
 def settle(
-    docker: Docker, container: str, restart: str, timeout: float, new_data: str | None, pause: float = 0.3
+    docker: Docker,
+    container: str,
+    restart: str,
+    timeout: float,
+    new_data: str | None,
+    run_directory: str | None = None,
+    pause: float = 0.3,
 ) -> Outcome:
     """Wait until the server of a new container answers. If it ends instead, have the one that was set aside again.
 
     ``restart`` is the restart policy of that one. ``new_data`` is a data directory that was empty before: nothing is
-    left in it of a server that never came up. After ``timeout`` seconds nothing is decided: the server may be at work.
+    left in it of a server that never came up. ``run_directory`` gets the mark of a store that was made. After
+    ``timeout`` seconds nothing is decided: the server may be at work.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -129,6 +138,9 @@ def settle(
         if docker("exec", container, "mysqladmin", "--protocol=tcp", "--connect-timeout=4", "ping")[0] == 0:
             if _state(docker, ASIDE.format(container)) is not None:
                 docker("rm", "--force", ASIDE.format(container))
+            if run_directory is not None:
+                with open(os.path.join(run_directory, MADE), "a", encoding="utf-8"):
+                    pass
             return Outcome("up")
         if time.monotonic() > deadline:
             return Outcome("timeout")

@@ -80,11 +80,12 @@ def problems(
     given: Sequence[str] = (),
     present: bool = True,
     recovers: bool = False,
+    restores: bool = False,
 ) -> list[str]:
     """Return what is wrong with the variables, given what ``mlflow_mysql_host_info`` found on a host.
 
     ``given`` are the accounts whose passwords are in variables. ``present`` is whether the store is to run or is used,
-    and ``recovers`` whether this run is to give root a new password.
+    ``recovers`` whether this run is to give root a new password, and ``restores`` whether it brings the data back.
     """
     found = []
     there = host.get("container") or {}
@@ -123,6 +124,18 @@ def problems(
                 + " and ".join(f"mlflow_mysql_{name}_password" for name in lost)
                 + ", or run the playbook recover_access, which gives the store new ones and keeps its data."
             )
+    if (
+        data.get("made")
+        and data.get("state") in ("absent", "empty")
+        and same
+        and group is None
+        and not restores
+    ):
+        found.append(
+            f"{home}/data is empty, and there was a store in it: nothing was changed, and MLflow would find an empty "
+            "one. Mount the disk of its data, or bring the data back with the playbook restore. To make a new store in "
+            "its place, run the playbook remove with mlflow_mysql_purge_data=true first, which keeps the backups."
+        )
     if own and there and same:
         found += _groups(there.get("group"), group, container)
     return found

@@ -79,6 +79,11 @@ options:
       - Data directory on the host that was empty before. If the server ends and there is no old container, the new one
         is removed, and so is all in there.
     type: path
+  run_directory:
+    description:
+      - Directory on the host with the server's socket. Once the server answers it gets the mark of a store that was
+        made, with which the image's entrypoint makes no other store where the data is gone.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -138,7 +143,12 @@ def act(module: AnsibleModule) -> _container.Outcome:
             "ended", [], _container.put_back(docker, options["name"], options["restart_policy"])
         )
     return _container.settle(
-        docker, options["name"], options["restart_policy"], options["timeout"], options["new_data"]
+        docker,
+        options["name"],
+        options["restart_policy"],
+        options["timeout"],
+        options["new_data"],
+        options["run_directory"],
     )
 
 
@@ -160,6 +170,7 @@ def main() -> None:
             "stop_timeout": {"type": "int", "default": 300},
             "timeout": {"type": "int", "default": 180},
             "new_data": {"type": "path"},
+            "run_directory": {"type": "path"},
         },
         required_if=[("action", "try", ("image", "command"))],
         supports_check_mode=True,

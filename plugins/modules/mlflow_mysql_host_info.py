@@ -217,6 +217,9 @@ data_dir:
         - Dictionary from the name of each database that has MLflow's tables to V(tracking), or V(auth) for those of its
           auth app. It is read from the names of files, without a login.
       type: dict
+    made:
+      description: Whether a store was made there, as a mark beside its socket says, which is not on the data's disk.
+      type: bool
     free_mb:
       description: Free space on its file system, in MiB.
       type: int
@@ -306,6 +309,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates, _identity, _swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import MADE
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home, find_problems
 
 MIB = 1024 * 1024
@@ -400,6 +404,7 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
         "free_mb": free_mb(path),
         "sample": [],
         "databases": {},
+        "made": os.path.exists(os.path.join(os.path.dirname(path), "run", MADE)),
     }
     if not os.path.lexists(path):
         return result

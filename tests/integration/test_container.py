@@ -18,6 +18,7 @@ from conftest import docker
 IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 NAME = "container-" + secrets.token_hex(4)
 ASIDE = _container.ASIDE.format(NAME)
+MADE = _container.MADE
 TIMEOUT = 120
 
 
@@ -47,7 +48,15 @@ def run(data: Path, *arguments: str) -> None:
 
 
 def settle(new_data: Path | None = None) -> _container.Outcome:
-    return _container.settle(engine, NAME, "unless-stopped", TIMEOUT, str(new_data) if new_data else None)
+    beside = new_data.parent if new_data else None
+    return _container.settle(
+        engine,
+        NAME,
+        "unless-stopped",
+        TIMEOUT,
+        str(new_data) if new_data else None,
+        str(beside) if beside else None,
+    )
 
 
 def containers() -> list[str]:
@@ -63,11 +72,13 @@ def test_new_store_that_does_not_start(data: Path) -> None:
     assert found.errors == ["Fatal error: Illegal or unknown default time zone 'Europe/Berlinn'"]
     assert containers() == []
     assert [path.name for path in data.iterdir()] == ["lost+found"]
+    assert not (data.parent / MADE).exists()
 
 
 def test_the_old_container_comes_back(data: Path) -> None:
     run(data)
     assert settle(data) == _container.Outcome("up")
+    assert (data.parent / MADE).exists()
     old = docker("inspect", "--format", "{{.Id}}", NAME)
 
     # Nothing but this data can tell.

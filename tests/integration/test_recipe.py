@@ -17,6 +17,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import MADE
 from ansible_collections.mlflow_ops.backend_store.plugins.modules.mlflow_mysql_host_info import (
     STAGE,
     UNFINISHED,
@@ -269,5 +270,11 @@ def test_what_cannot_be(store: Store) -> None:
     # Docker makes a directory of a file that is to be mounted and is not there.
     absent = ("--volume", f"{store.directory}/absent:/run/secrets/mysql_password")
     assert "/run/secrets/mysql_password is a directory" in store.refused(*absent)
+    # A disk that is not mounted is not taken for a new store, where one was made.
+    (store.directory / "run").mkdir()
+    (store.directory / "run" / MADE).touch()
+    (store.directory / "run").chmod(0o777)
+    beside = ("--volume", f"{store.directory}/run:/var/run/mysqld")
+    assert "is empty, and this store has been made already: mount the disk" in store.refused(*beside)
     (store.data / "letter.txt").write_text("Dear")
     assert "is not empty and is not a MySQL data directory" in store.refused()

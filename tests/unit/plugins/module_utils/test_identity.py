@@ -132,3 +132,18 @@ def test_what_goes_on_with_what_is_there_is_left_alone() -> None:
     assert identity.problems(lost, **{**WANTED, "database": "other"}, present=False) == []
     other = {"home": "/srv/old", "same_home": False, "group": None}
     assert len(identity.problems(host(container=other), **WANTED, present=False)) == 1
+
+
+@pytest.mark.parametrize("state", ["absent", "empty"])
+def test_a_store_whose_data_is_gone_is_not_made_anew(state: str) -> None:
+    """As on a disk that is not mounted."""
+    gone = host(container=None, data_users=[], data_dir={"state": state, "made": True})
+    (problem,) = identity.problems(gone, **WANTED)
+    assert problem.startswith(f"{HOME}/data is empty, and there was a store in it: nothing was changed")
+    assert "playbook restore" in problem and "mlflow_mysql_purge_data" in problem
+    # A restore brings it back, a group too, and a host on which nothing was made gets its first.
+    assert identity.problems(gone, **WANTED, restores=True) == []
+    assert identity.problems(gone, **WANTED, group="team") == []
+    assert identity.problems(gone, **WANTED, present=False) == []
+    new = host(container=None, data_users=[], data_dir={"state": state, "made": False})
+    assert identity.problems(new, **WANTED) == []
