@@ -457,7 +457,8 @@ def main() -> int:
             reader.start()
         for reader in readers:
             reader.join()
-        failed = any([process.wait() for process in running])
+        statuses = [process.wait() for process in running]
+        failed = any(statuses)
         print(
             f"interruption points: {sum(totals.values())}: "
             + ", ".join(f"{n} {k}" for k, n in totals.items())

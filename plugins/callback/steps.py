@@ -1,23 +1,14 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The callback that prints a run as one line a step."""
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from typing import Any, Mapping
-
-from ansible import constants as C
-from ansible import context
-from ansible.plugins.callback import CallbackBase
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _output
-
 DOCUMENTATION = r"""
 name: steps
 type: stdout
 author:
-  - The mlflow_ops.backend_store authors
+  - The mlflow_ops.backend_store authors (@mlflow-ops)
 version_added: 0.1.0
 short_description: One line a step with its time, failures once and as text
 description:
@@ -47,6 +38,16 @@ seealso:
   - plugin: ansible.builtin.default
     plugin_type: callback
 """
+
+import os
+import threading
+import time
+from typing import Any, Mapping
+
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _output
 
 COLOURS = {
     "changed": C.COLOR_CHANGED,

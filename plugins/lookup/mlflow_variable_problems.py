@@ -1,3 +1,4 @@
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lookup that finds variables of users that are unknown or of another type."""
 
@@ -6,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: mlflow_variable_problems
 author:
-  - The mlflow_ops.backend_store authors
+  - The mlflow_ops.backend_store authors (@mlflow-ops)
 version_added: 0.1.0
 short_description: Find variables that this collection does not know, or whose values are of another type
 description:
