@@ -15,8 +15,10 @@ ARGS ?=
 SCENARIO ?=
 REPORT ?=
 WHOLE ?=
+# What `make test` draws of what takes long comes from the commit, and is printed: SEED=n has it again, or another.
+SEED ?= $(or $(shell git rev-parse HEAD 2>/dev/null | cut -c 1-6 | xargs -r -I {} printf '%d' 0x{}),1)
 
-export WHOLE
+export WHOLE SEED
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
@@ -113,7 +115,7 @@ samples: .venv/dev .cache/test-packages $(BASE_IMAGE)
 .PHONY: schema
 schema: .venv/dev $(BASE_IMAGE) ## The catalogue against MLflow, and a sample of the interruptions
 	python tools/build_catalogue.py --check
-	python tests/interruptions.py --sample 1 --draw 16
+	python tests/interruptions.py --sample 1 --draw 16 --seed $(SEED)
 
 .PHONY: lint
 lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, sanity
@@ -162,7 +164,7 @@ test-releases: .venv/dev $(BASE_IMAGE) ## Make a store with every release of MLf
 # A sample of test-kills, at any moment.
 .PHONY: kill
 kill: .venv/dev $(BASE_IMAGE)
-	python tests/host_kills.py --kills 1 --span 60
+	python tests/host_kills.py --kills 1 --span 60 --seed $(SEED)
 
 .PHONY: test-kills
 test-kills: .venv/dev $(BASE_IMAGE) ## Kill a host at ten random moments of the deploy, and deploy again (KILLS=n)
@@ -171,7 +173,7 @@ test-kills: .venv/dev $(BASE_IMAGE) ## Kill a host at ten random moments of the 
 # A sample of test-backups.
 .PHONY: backups
 backups: .venv/dev .cache/test-packages $(BASE_IMAGE)
-	$(SUDO) .venv/bin/python tests/backup_kills.py --rounds 2
+	$(SUDO) .venv/bin/python tests/backup_kills.py --rounds 2 --seed $(SEED)
 
 .PHONY: test-backups
 test-backups: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Kill the store and its backups 100 times under eight writers, destroy it, restore it (ROUNDS=n)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Run Molecule scenarios, two side by side (the scenarios have hosts and networks of their own), or those that are named.
-# With --sample, which continuous integration has time for, only one of the long ones, drawn anew each time.
+# With --sample, which continuous integration has time for, only one of the long ones, which SEED draws.
 # Each writes to a log of its own, which is printed whole when it fails; what failed in it is said once more at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,9 +31,10 @@ left_out=(group)
 if [[ ${1:-} == --sample ]]; then
   shift
   long=(alternative backup hardening remote rotation)
-  drawn=$(shuf -n 1 -e "${long[@]}")
+  : "${SEED:=$RANDOM}"
+  drawn=${long[SEED % ${#long[@]}]}
   for name in "${long[@]}"; do [[ $name == "$drawn" ]] || left_out+=("$name"); done
-  echo "Of the long scenarios only $drawn is run: \`make molecule\` runs all of them."
+  echo "Of the long scenarios only $drawn is run, drawn with SEED=$SEED: \`make molecule\` runs all of them."
 fi
 scenarios=("$@")
 if ((${#scenarios[@]} == 0)); then
