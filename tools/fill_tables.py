@@ -260,7 +260,7 @@ def fill_table(
                 values[column] = value(table, column, kind, row, choices)
         for column, by_key in keyed.items():
             # One key after the other, each for as many of the parents as there are rows.
-            turn = max(len(rows) for rows in parents.values())
+            turn = max((len(rows) for rows in parents.values()), default=1)
             key = list(by_key)[row // turn % len(by_key)]
             values.update({"key": key, column: by_key[key][row % turn % len(by_key[key])]})
         given.append(list(values.values()))

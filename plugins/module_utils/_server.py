@@ -530,18 +530,21 @@ def read_programs(connection: Any, server: Server, database: str) -> list[Progra
             elif kind == "trigger":
                 # OLD and NEW are the table's columns, which it has to be allowed to read.
                 needed = ["TRIGGER", *(["SELECT"] if re.search(r"\b(OLD|NEW)\b", str(body), re.I) else [])]
-                missing = rights_missing(connection, definer, database, needed)
+                missing = rights_missing(connection, server, definer, database, needed)
                 problem = f"lacks {', '.join(missing)} on the database" if missing else ""
         found.append(Program(str(kind), str(name), str(definer), problem, make))
     return found
 
 
-def rights_missing(connection: Any, user: str, database: str, needed: Iterable[str]) -> list[str]:
+def rights_missing(
+    connection: Any, server: Server, user: str, database: str, needed: Iterable[str]
+) -> list[str]:
     """Those of `needed` that an account has in no way that can be seen."""
     lines = [str(line) for (line,) in query(connection, f"SHOW GRANTS FOR {account(user)}")]
     if not all(" ON " in line for line in lines):
         return []  # it may have them by way of a role
-    here = privileges_on(lines, database, False, False, False)[1]
+    folded = server.lower_case_table_names != 0
+    here = privileges_on(lines, database, False, server.partial_revokes, folded)[1]
     # On one table rights stand in a line of their own.
     narrow = " ".join(line.partition(" ON ")[0] for line in lines if ".* TO " not in line)
     return [name for name in needed if name not in here and name not in narrow and "ALL PRIV" not in narrow]

@@ -665,6 +665,184 @@ def test_following(backups: Backups) -> None:
     backups.store.execute("DELETE FROM mlflow.t WHERE id = 7000")
 
 
+# A drill
+
+
+def test_a_drill_with_the_real_mlflow(backups: Backups) -> None:
+    import mlflow
+    from mlflow import MlflowClient
+
+    store = backups.store
+    textfiles = store.home / "drilled"
+    settings = {
+        "database": "tracking",
+        "mlflow": sys.prefix,
+        "mlflow_version": mlflow.__version__,
+        "textfile_directory": str(textfiles),
+    }
+    store.execute("CREATE DATABASE tracking")
+    client = MlflowClient(tracking_uri=store.uri.replace("/mlflow?", "/tracking?"))
+    run = client.create_run(client.create_experiment("drilled")).info.run_id
+    for step in range(5):
+        client.log_metric(run, "loss", 1 / (step + 1), step=step)
+    directory = backups.use(**settings)
+    assert "there is no good full backup" in backups.problem("drill")
+    assert samples(textfiles)["mlflow_mysql_backup_drill_success"] == 0
+    full = backups.run("full")
+    client.log_metric(run, "loss", 0.0, step=5)
+    backups.run("copy")
+    result = backups.run("drill")
+    assert result["schema"] == "current"
+    assert result["mlflow"] == {"experiments": 2, "run": run, "metrics": 6}
+    assert (
+        result["revision"]
+        == full["revision"]
+        == store.execute("SELECT version_num FROM tracking.alembic_version")[0][0]
+    )
+    assert result["tables"]["tracking"]["metrics"] == 6
+    assert 0 <= result["recovery_point_age"] < 60
+    assert left(backups) == []
+    found = samples(textfiles)
+    assert found["mlflow_mysql_backup_drill_success"] == found["mlflow_mysql_backup_full_success"] == 1
+    assert found["mlflow_mysql_backup_full_count"] == 1
+    assert found["mlflow_mysql_backup_full_size_bytes"] == full["archive"]["size"]
+    # A store whose schema is not whole is no good backup.
+    store.execute("ALTER TABLE tracking.runs DROP COLUMN name")
+    backups.run("copy")
+    assert "the restored schema is" in backups.problem("drill")
+    assert samples(textfiles)["mlflow_mysql_backup_drill_success"] == 0
+    assert left(backups) == []
+    # An MLflow that is not there.
+    store.execute("DROP DATABASE tracking")
+    backups.use(directory, **{**settings, "mlflow": "/nowhere", "database": "none"})
+    assert "cannot be looked at" in backups.problem("drill")
+
+
+# A store that was restored. The last test: the store is another one afterwards.
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("tool", ["rclone", "restic"])
+def test_off_the_host(backups: Backups, history: History, tmp_path: Path, tool: str) -> None:
+    directory, place, fetched = tmp_path / "backups", tmp_path / "place", tmp_path / "fetched"
+    shutil.copytree(history.directory, directory)
+    (backups.store.home / "secrets/backup_restic_password").write_text("of the repository")
+    backups.use(directory, off_host={"tool": tool, "target": str(place), "interval": 1})
+    backups.run("off-host")
+    if tool == "rclone":
+        assert sorted(path.name for path in (place / "full").iterdir()) == history.fulls
+    # What is lost here is not lost there.
+    shutil.rmtree(directory)
+    directory.mkdir()
+    backups.run("off-host")
+    backups.run("fetch", "--into", str(fetched))
+    assert backups.run("--directory", str(fetched), "plan")["backup"] == history.fulls[-1]
+    assert backups.run("--directory", str(fetched), "list")["damaged"] == {}
+    assert "is there already" in backups.problem("fetch", "--into", str(fetched))
+    (tmp_path / "file").write_text("")
+    backups.use(history.directory, off_host={"tool": tool, "target": str(tmp_path / "file"), "interval": 1})
+    assert str(tmp_path / "file") in backups.problem("off-host")
+    assert not (history.directory / ".off-host").exists()
+
+
+def wait_for_port(port: int) -> None:
+    """Return once something listens there; raise the refusal when nothing does within 30 seconds."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+def test_off_the_host_over_sftp(backups: Backups, history: History, tmp_path: Path) -> None:
+    """With rclone's configuration, which holds a password, as the role puts it on the host."""
+    place, fetched = tmp_path / "place", tmp_path / "fetched"
+    place.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    password = "of the sftp server"
+    obscured = subprocess.run(
+        ["rclone", "obscure", password], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    configuration = backups.store.home / "secrets/backup_rclone.conf"
+    configuration.write_text(
+        f"[elsewhere]\ntype = sftp\nhost = 127.0.0.1\nport = {port}\nuser = store\npass = {obscured}\n"
+    )
+    environment = backups.store.home / "secrets/backup_environment"
+    environment.write_text(json.dumps({"RCLONE_RETRIES": "1", "RCLONE_LOW_LEVEL_RETRIES": "1"}))
+    serve = ("rclone", "serve", "sftp", "--addr", f"127.0.0.1:{port}", "--user", "store", "--pass", password)
+    server = subprocess.Popen([*serve, str(place)], stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port)
+        backups.use(
+            history.directory, off_host={"tool": "rclone", "target": "elsewhere:store", "interval": 1}
+        )
+        backups.run("off-host")
+        assert sorted(path.name for path in (place / "store/full").iterdir()) == history.fulls
+        backups.run("fetch", "--into", str(fetched))
+        assert backups.run("--directory", str(fetched), "plan")["backup"] == history.fulls[-1]
+        server.kill()
+        server.wait()
+        problem = backups.problem("off-host")
+        assert "elsewhere:store: rclone copy failed" in problem and password not in problem
+    finally:
+        server.kill()
+        server.wait()
+        configuration.unlink()
+        environment.unlink()
+
+
+def test_a_restored_store_is_backed_up_and_restored(backups: Backups, history: History) -> None:
+    store = backups.store
+    backups.use(history.directory)
+    shutil.rmtree(store.restored, ignore_errors=True)
+    before = store.execute("SELECT @@server_uuid")[0][0]
+    store.stop()
+    backups.run("copy")
+    restored = backups.restore("--to", history.times["30 rows"])
+    assert restored["tables"]["mlflow"]["t"] == 30
+    store.exchange()
+    store.forget()
+    store.start()
+    after = store.execute("SELECT @@server_uuid")[0][0]
+    assert after != before
+    assert content(store.execute) == history.rows[:30]
+    switched = stamp(time.time())
+    insert(store, 101, 105)
+    full = backups.run("full")
+    assert full["server_uuid"] == after
+    insert(store, 106, 110)
+    backups.run("copy")
+    time.sleep(0.01)
+    moment = stamp(time.time())
+    store.execute("FLUSH BINARY LOGS")
+    insert(store, 111, 115)
+    backups.run("copy")
+    listed = backups.run("list")["binary_log"]
+    assert [log["server_uuid"] for log in listed] == [before, after]
+
+    # After the switch, up to a time in the new life and in the old one, and before a statement in the old one.
+    for arguments, rows, name in (
+        ((), None, full["name"]),
+        (("--to", moment), 40, full["name"]),
+        (("--to", history.times["20 rows"]), 20, history.fulls[0]),
+        (("--before", "DROP TABLE mlflow.other"), None, history.fulls[1]),
+    ):
+        planned = backups.run("plan", *arguments)
+        assert planned["backup"] == name
+        if rows is not None:
+            shutil.rmtree(store.restored, ignore_errors=True)
+            result = backups.restore(*arguments)
+            assert {key: result[key] for key in planned} == planned
+            assert result["tables"]["mlflow"]["t"] == rows
+    assert "no full backup is from before what is wanted" in backups.problem("plan", "--to", switched)
+
+
 # What passes the binary log by
 
 
@@ -874,184 +1052,6 @@ def test_a_server_that_writes_no_binary_log_or_no_gtids(backups: Backups) -> Non
     backups.run("copy")
     assert backups.run("list")["restorable"]["complete"]
     store.execute("DELETE FROM mlflow.t WHERE id >= 23000")
-
-
-# A drill
-
-
-def test_a_drill_with_the_real_mlflow(backups: Backups) -> None:
-    import mlflow
-    from mlflow import MlflowClient
-
-    store = backups.store
-    textfiles = store.home / "drilled"
-    settings = {
-        "database": "tracking",
-        "mlflow": sys.prefix,
-        "mlflow_version": mlflow.__version__,
-        "textfile_directory": str(textfiles),
-    }
-    store.execute("CREATE DATABASE tracking")
-    client = MlflowClient(tracking_uri=store.uri.replace("/mlflow?", "/tracking?"))
-    run = client.create_run(client.create_experiment("drilled")).info.run_id
-    for step in range(5):
-        client.log_metric(run, "loss", 1 / (step + 1), step=step)
-    directory = backups.use(**settings)
-    assert "there is no good full backup" in backups.problem("drill")
-    assert samples(textfiles)["mlflow_mysql_backup_drill_success"] == 0
-    full = backups.run("full")
-    client.log_metric(run, "loss", 0.0, step=5)
-    backups.run("copy")
-    result = backups.run("drill")
-    assert result["schema"] == "current"
-    assert result["mlflow"] == {"experiments": 2, "run": run, "metrics": 6}
-    assert (
-        result["revision"]
-        == full["revision"]
-        == store.execute("SELECT version_num FROM tracking.alembic_version")[0][0]
-    )
-    assert result["tables"]["tracking"]["metrics"] == 6
-    assert 0 <= result["recovery_point_age"] < 60
-    assert left(backups) == []
-    found = samples(textfiles)
-    assert found["mlflow_mysql_backup_drill_success"] == found["mlflow_mysql_backup_full_success"] == 1
-    assert found["mlflow_mysql_backup_full_count"] == 1
-    assert found["mlflow_mysql_backup_full_size_bytes"] == full["archive"]["size"]
-    # A store whose schema is not whole is no good backup.
-    store.execute("ALTER TABLE tracking.runs DROP COLUMN name")
-    backups.run("copy")
-    assert "the restored schema is" in backups.problem("drill")
-    assert samples(textfiles)["mlflow_mysql_backup_drill_success"] == 0
-    assert left(backups) == []
-    # An MLflow that is not there.
-    store.execute("DROP DATABASE tracking")
-    backups.use(directory, **{**settings, "mlflow": "/nowhere", "database": "none"})
-    assert "cannot be looked at" in backups.problem("drill")
-
-
-# A store that was restored. The last test: the store is another one afterwards.
-
-
-@pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize("tool", ["rclone", "restic"])
-def test_off_the_host(backups: Backups, history: History, tmp_path: Path, tool: str) -> None:
-    directory, place, fetched = tmp_path / "backups", tmp_path / "place", tmp_path / "fetched"
-    shutil.copytree(history.directory, directory)
-    (backups.store.home / "secrets/backup_restic_password").write_text("of the repository")
-    backups.use(directory, off_host={"tool": tool, "target": str(place), "interval": 1})
-    backups.run("off-host")
-    if tool == "rclone":
-        assert sorted(path.name for path in (place / "full").iterdir()) == history.fulls
-    # What is lost here is not lost there.
-    shutil.rmtree(directory)
-    directory.mkdir()
-    backups.run("off-host")
-    backups.run("fetch", "--into", str(fetched))
-    assert backups.run("--directory", str(fetched), "plan")["backup"] == history.fulls[-1]
-    assert backups.run("--directory", str(fetched), "list")["damaged"] == {}
-    assert "is there already" in backups.problem("fetch", "--into", str(fetched))
-    (tmp_path / "file").write_text("")
-    backups.use(history.directory, off_host={"tool": tool, "target": str(tmp_path / "file"), "interval": 1})
-    assert str(tmp_path / "file") in backups.problem("off-host")
-    assert not (history.directory / ".off-host").exists()
-
-
-def wait_for_port(port: int) -> None:
-    """Return once something listens there; raise the refusal when nothing does within 30 seconds."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-            return
-        except ConnectionRefusedError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-
-
-def test_off_the_host_over_sftp(backups: Backups, history: History, tmp_path: Path) -> None:
-    """With rclone's configuration, which holds a password, as the role puts it on the host."""
-    place, fetched = tmp_path / "place", tmp_path / "fetched"
-    place.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    password = "of the sftp server"
-    obscured = subprocess.run(
-        ["rclone", "obscure", password], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    configuration = backups.store.home / "secrets/backup_rclone.conf"
-    configuration.write_text(
-        f"[elsewhere]\ntype = sftp\nhost = 127.0.0.1\nport = {port}\nuser = store\npass = {obscured}\n"
-    )
-    environment = backups.store.home / "secrets/backup_environment"
-    environment.write_text(json.dumps({"RCLONE_RETRIES": "1", "RCLONE_LOW_LEVEL_RETRIES": "1"}))
-    serve = ("rclone", "serve", "sftp", "--addr", f"127.0.0.1:{port}", "--user", "store", "--pass", password)
-    server = subprocess.Popen([*serve, str(place)], stderr=subprocess.DEVNULL)
-    try:
-        wait_for_port(port)
-        backups.use(
-            history.directory, off_host={"tool": "rclone", "target": "elsewhere:store", "interval": 1}
-        )
-        backups.run("off-host")
-        assert sorted(path.name for path in (place / "store/full").iterdir()) == history.fulls
-        backups.run("fetch", "--into", str(fetched))
-        assert backups.run("--directory", str(fetched), "plan")["backup"] == history.fulls[-1]
-        server.kill()
-        server.wait()
-        problem = backups.problem("off-host")
-        assert "elsewhere:store: rclone copy failed" in problem and password not in problem
-    finally:
-        server.kill()
-        server.wait()
-        configuration.unlink()
-        environment.unlink()
-
-
-def test_a_restored_store_is_backed_up_and_restored(backups: Backups, history: History) -> None:
-    store = backups.store
-    backups.use(history.directory)
-    shutil.rmtree(store.restored, ignore_errors=True)
-    before = store.execute("SELECT @@server_uuid")[0][0]
-    store.stop()
-    backups.run("copy")
-    restored = backups.restore("--to", history.times["30 rows"])
-    assert restored["tables"]["mlflow"]["t"] == 30
-    store.exchange()
-    store.forget()
-    store.start()
-    after = store.execute("SELECT @@server_uuid")[0][0]
-    assert after != before
-    assert content(store.execute) == history.rows[:30]
-    switched = stamp(time.time())
-    insert(store, 101, 105)
-    full = backups.run("full")
-    assert full["server_uuid"] == after
-    insert(store, 106, 110)
-    backups.run("copy")
-    time.sleep(0.01)
-    moment = stamp(time.time())
-    store.execute("FLUSH BINARY LOGS")
-    insert(store, 111, 115)
-    backups.run("copy")
-    listed = backups.run("list")["binary_log"]
-    assert [log["server_uuid"] for log in listed] == [before, after]
-
-    # After the switch, up to a time in the new life and in the old one, and before a statement in the old one.
-    for arguments, rows, name in (
-        ((), None, full["name"]),
-        (("--to", moment), 40, full["name"]),
-        (("--to", history.times["20 rows"]), 20, history.fulls[0]),
-        (("--before", "DROP TABLE mlflow.other"), None, history.fulls[1]),
-    ):
-        planned = backups.run("plan", *arguments)
-        assert planned["backup"] == name
-        if rows is not None:
-            shutil.rmtree(store.restored, ignore_errors=True)
-            result = backups.restore(*arguments)
-            assert {key: result[key] for key in planned} == planned
-            assert result["tables"]["mlflow"]["t"] == rows
-    assert "no full backup is from before what is wanted" in backups.problem("plan", "--to", switched)
 
 
 def test_a_log_that_was_reset(backups: Backups) -> None:

@@ -54,14 +54,15 @@ def refusal(connection: Any, statement: str) -> int:
 def orphans(connection: Any, table: str) -> None:
     """Rows that refer to nothing."""
     query(connection, "SET foreign_key_checks = 0")
-    fill_tables.fill_table(connection, DATABASE, table, *described(connection, table))
+    fill_tables.fill_table(connection, DATABASE, table, *described(connection, table), fill_tables.ROWS)
     query(connection, "SET foreign_key_checks = 1")
 
 
 def described(connection: Any, table: str) -> tuple[Any, ...]:
     """The columns of a table, no targets, and what its checks allow, as `fill_tables` has them."""
     columns = [
-        (name, kind, default is not None or "auto_increment" in extra or extra.endswith(" GENERATED"))
+        # None of them is taken for one that may be empty: what is asked of NOT NULL comes later.
+        (name, kind, default is not None or "auto_increment" in extra or extra.endswith(" GENERATED"), False)
         for name, kind, default, extra in query(
             connection,
             "SELECT column_name, column_type, column_default, extra FROM information_schema.columns "
@@ -261,7 +262,7 @@ def test_columns_that_mlflow_makes_ahead(
 ) -> None:
     """`mlflow db prepopulate-trace-analytics` itself, interrupted, to its end, and twice: nothing is half-applied."""
     make(connection, "b7e2c1a4d9f3")
-    fill_tables.fill(connection, DATABASE)
+    fill_tables.fill(connection, DATABASE, fill_tables.ROWS)
 
     def states() -> list[str]:
         found = [info(run_module, options, mlflow_version=version) for version in ("3.16.1", "3.17.2")]
