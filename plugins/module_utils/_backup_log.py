@@ -114,6 +114,20 @@ def created(path: str) -> float:
     return float(min(HEADER.unpack_from(head, len(MAGIC))[0], time.time()))
 
 
+def begun(path: str) -> float:
+    """Return the latest time at which a server can have begun a log with this file. Raises OSError.
+
+    The file says the second only; its first transaction came later than that.
+    """
+    latest = min(created(path) + 1, time.time())
+    with open(path, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        first = next(
+            (one.time for one in Reader(stream, size, path).units() if one.time and one.gtid), latest
+        )
+    return min(first, latest)
+
+
 def number_of(name: str) -> int:
     """Return the number in the name of a file of the binary log."""
     return int(name.rpartition(".")[2])
@@ -447,9 +461,11 @@ class Copier:
         os.makedirs(timeline.directory, mode=0o700, exist_ok=True)
         newest = max((one.number for one in known), default=0)
         if not timeline.about:
-            began = stamp(created(os.path.join(source.directory, source.names[0])))
-            # Data that was set back has files from before it was.
+            first = os.path.join(source.directory, source.names[0])
             own = [one for one in known if one.uuid == source.uuid and "ended" in one.about]
+            # What was written in the second in which the log was reset is in the one before.
+            began = stamp(begun(first) if own else created(first))
+            # Data that was set back has files from before it was.
             if own and began <= latest_said(own[-1]):
                 began = str(own[-1].about["ended"])
             timeline.about = {
