@@ -114,7 +114,7 @@ def created(path: str) -> float:
     return float(min(HEADER.unpack_from(head, len(MAGIC))[0], time.time()))
 
 
-def begun(path: str) -> float:
+def latest_begin(path: str) -> float:
     """Return the latest time at which a server can have begun a log with this file. Raises OSError.
 
     The file says the second only; its first transaction came later than that.
@@ -464,7 +464,7 @@ class Copier:
             first = os.path.join(source.directory, source.names[0])
             own = [one for one in known if one.uuid == source.uuid and "ended" in one.about]
             # What was written in the second in which the log was reset is in the one before.
-            began = stamp(begun(first) if own else created(first))
+            began = stamp(latest_begin(first) if own else created(first))
             # Data that was set back has files from before it was.
             if own and began <= latest_said(own[-1]):
                 began = str(own[-1].about["ended"])

@@ -54,12 +54,13 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_l
     Timeline,
     copied_at,
     follow,
+    latest_begin,
     needed,
     timelines,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import GtidSet
 from made_backups import Server, add_full, copied, flip, leftovers, new_key, settings_for
-from made_log import BEGAN, FLAGS, OTHER, UUID
+from made_log import BEGAN, FLAGS, OTHER, UUID, Log
 
 DAY = 86400
 
@@ -1096,6 +1097,17 @@ def test_a_log_that_was_reset_is_not_mixed_with_the_one_before(settings: Setting
         (f"{UUID}.2", True),
         (f"{UUID}.3", False),
     ]
+
+
+@pytest.mark.parametrize(("first", "latest"), [(None, 1.0), (0.4, 0.4), (7.0, 1.0)])
+def test_when_a_log_began(tmp_path: Path, first: float | None, latest: float) -> None:
+    """Its first event says the second, its first transaction came later than it."""
+    log = Log()
+    if first is not None:
+        log.transaction(1, when=BEGAN + first)
+    path = tmp_path / "binlog.000001"
+    path.write_bytes(log.data)
+    assert latest_begin(str(path)) == pytest.approx(BEGAN + latest)
 
 
 def test_data_that_was_set_back(settings: Settings) -> None:
