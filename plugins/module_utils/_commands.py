@@ -119,7 +119,8 @@ def siblings(playbooks: Sequence[str], directory: str) -> tuple[str, str]:
     """What stands before and after a playbook's name: as the one that runs was named, if it is of this collection."""
     for playbook in playbooks[:1]:
         where, name = os.path.split(playbook)
-        if os.path.splitext(name)[0] in {*TARGETS, "recover_access"} and os.path.isfile(
+        stem = os.path.splitext(name)[0]
+        if (stem in {*TARGETS, "recover_access"} or stem.startswith("group_")) and os.path.isfile(
             os.path.join(directory, where, "upgrade_schema.yml")
         ):
             return (os.path.join(where, ""), ".yml")

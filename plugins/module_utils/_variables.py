@@ -19,7 +19,7 @@ PREFIXES = ("mlflow_mysql_", "mlflow_schema_", "docker_engine_", "mysql_base_ima
 # What playbooks take that no role specifies.
 OF_PLAYBOOKS = ("mlflow_mysql_serial",)
 # What playbooks take without a prefix: a name that is nearly one of these is an error on the command line only.
-SHORT = ("to", "before", "member")
+SHORT = ("to", "before", "member", "recover_from")
 # Another beginning that is nearly a prefix (`mlflow_msql_port`): so alike are names of which one character is missing.
 # `mlflow_server_workers` of another role and `mlflow_mysql_server_workers` are less so.
 ALIKE = 0.92

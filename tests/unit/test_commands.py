@@ -120,6 +120,11 @@ def test_make_knows_its_own_inventory() -> None:
     assert command(run, "restore_drill", "store1") == "make drill ARGS='--limit store1'"
     # What make has no target for.
     assert command(run, "recover_access") == "ansible-playbook playbooks/recover_access.yml"
+    # A playbook of a group names its neighbours as it was named.
+    run = started(args=["playbooks/group_rotate.yml"])
+    assert (
+        command(run, "group_uri") == "ansible-playbook -i inventories/mine/hosts.yml playbooks/group_uri.yml"
+    )
 
 
 def test_more_inventories_and_other_directories(shell: Any) -> None:

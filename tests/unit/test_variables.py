@@ -67,6 +67,7 @@ def test_names_of_others_are_left_alone() -> None:
         "to",
         "before",
         "member",
+        "recover_from",
     ]
     assert variables.unknown_variables([*own, *OPTIONS], OPTIONS) == []
     assert (
