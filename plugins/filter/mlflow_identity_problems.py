@@ -57,6 +57,12 @@ options:
     description: Whether the data is brought back, so that it may be gone.
     type: bool
     default: false
+  network:
+    description: The name of the network that the container is to be in.
+    type: str
+  subnet:
+    description: The addresses that the network has on each member of a group.
+    type: str
 """
 
 EXAMPLES = r"""

@@ -20,6 +20,8 @@ SYSTEM = ("mysql", "sys", "performance_schema", "#innodb_redo", "#innodb_temp")
 # What ansible's filter `to_uuid` makes names in.
 NAMESPACE = uuid.UUID("361E6D51-FAEC-444A-9079-341386DA8E2E")
 GROUP_NAME = "--loose-group-replication-group-name="
+# What the name of the network of a group's member has after mlflow_mysql_network.
+OF_GROUP = "_group"
 # Without root's nobody gets in, and without the user's MLflow does not; others are made anew by a run.
 VITAL = {"root": "root_password", "user": "container/mysql_password"}
 
@@ -81,11 +83,15 @@ def problems(
     present: bool = True,
     recovers: bool = False,
     restores: bool = False,
+    network: str | None = None,
+    subnet: str | None = None,
 ) -> list[str]:
     """Return what is wrong with the variables, given what ``mlflow_mysql_host_info`` found on a host.
 
     ``given`` are the accounts whose passwords are in variables. ``present`` is whether the store is to run or is used,
     ``recovers`` whether this run is to give root a new password, and ``restores`` whether it brings the data back.
+    ``network`` is the name of the network that the container is to be in, and ``subnet`` the addresses that it has on
+    each member of a group.
     """
     found = []
     there = host.get("container") or {}
@@ -120,9 +126,16 @@ def problems(
             paths = " and ".join(f"{home}/secrets/{VITAL[name]}" for name in lost)
             found.append(
                 f"There is a store in {home}/data, and its password is not in {paths}: nothing was changed. Put the "
-                "secrets of this store back (a copy of secrets/), give the password in "
+                "secrets of this store back (a copy of secrets/"
+                + (", or those of another member, which are the same" if group is not None else "")
+                + ")"
+                + (", or give the password in " if group is not None else ", give the password in ")
                 + " and ".join(f"mlflow_mysql_{name}_password" for name in lost)
-                + ", or run the playbook recover_access, which gives the store new ones and keeps its data."
+                + (
+                    "."
+                    if group is not None
+                    else ", or run the playbook recover_access, which gives the store new ones and keeps its data."
+                )
             )
     if (
         data.get("made")
@@ -138,7 +151,30 @@ def problems(
         )
     if own and there and same:
         found += _groups(there.get("group"), group, container)
+    if group is not None and same and network is not None and subnet is not None:
+        found += _networks(host, container, network, subnet)
     return found
+
+
+def _networks(host: Mapping[str, Any], container: str, network: str, subnet: str) -> list[str]:
+    """Members let in what comes from the addresses of their network, which are the same on each."""
+    subnets = (host.get("network") or {}).get("subnets") or []
+    if subnets and subnet not in subnets:
+        return [
+            f"mlflow_mysql_group_subnet is {subnet}, and the network {network} has {' and '.join(subnets)}: nothing "
+            "was changed, and what connects on this host would not be let in. Set mlflow_mysql_group_subnet to "
+            f"{subnets[0]}, on all members. If no container is in the network any more, docker network rm {network} "
+            "removes it."
+        ]
+    there = host.get("container") or {}
+    others = [name for name in there.get("networks") or [] if name.endswith(OF_GROUP)]
+    if there.get("group") is not None and others and network not in others:
+        return [
+            f"The container {container} is in the network {others[0]}, and mlflow_mysql_network would have it be in "
+            f"{network}, which cannot have the same addresses ({subnet}) beside it: nothing was changed. Set "
+            f"mlflow_mysql_network to {others[0][: -len(OF_GROUP)]}."
+        ]
+    return []
 
 
 def _databases(there: Mapping[str, str], database: str, auth_database: str | None) -> list[str]:

@@ -3,13 +3,28 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from conftest import RunModule, docker, free_port
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._identity import NAMESPACE
+from conftest import COLLECTIONS, RunModule, docker, free_port
 
 IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 LABEL = "mlflow_ops.backend_store"
+ROOT = Path(__file__).resolve().parents[2]
+GROUP_PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("group_*.yml"))
+# What works on all members together.
+OF_A_GROUP = ("deploy_group", "restore", "upgrade_schema", *GROUP_PLAYBOOKS)
+PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 
 
 def test_containers_on_the_data_are_found(run_module: RunModule, tmp_path: Path) -> None:
@@ -37,3 +52,106 @@ def test_containers_on_the_data_are_found(run_module: RunModule, tmp_path: Path)
             assert found["home"]["missing"] == ["root_password"]
     finally:
         docker("rm", "--force", name, scratch)
+
+
+@pytest.fixture(scope="module")
+def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A member's container, which does not run, and its home."""
+    home, name = tmp_path_factory.mktemp("member") / "store", f"identity-{free_port()}"
+    for path in ("data/mlflow", "data/mysql", "secrets/container"):
+        (home / path).mkdir(parents=True)
+    for path in ("data/auto.cnf", "data/ibdata1", "data/mysql.ibd", "data/mlflow/experiments.ibd"):
+        (home / path).touch()
+    for path in ("root_password", "container/mysql_password"):
+        (home / "secrets" / path).write_text("x")
+    group = f"--loose-group-replication-group-name={uuid.uuid5(NAMESPACE, 'mlflow_backend_store')}"
+    docker(
+        *("create", "--name", name, "--label", f"{LABEL}={home}", "-v", f"{home}/data:/var/lib/mysql"),
+        *("--entrypoint", "bash", IMAGE, "mysqld", group),
+    )
+    yield name, home
+    docker("rm", "--force", name)
+
+
+def play(playbook: str, directory: Path, hosts: dict[str, Any], variables: dict[str, Any]) -> tuple[int, str]:
+    """The end of a playbook and what it printed, on hosts that are all this machine."""
+    inventory, configuration = directory / "hosts.yml", directory / "empty.cfg"
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
+    inventory.write_text(json.dumps({"mlflow_backend_store": {"hosts": hosts, "vars": own}}))
+    configuration.touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(inventory), str(ROOT / f"playbooks/{playbook}.yml")],
+        capture_output=True, text=True, check=False,
+        env={**environment, "ANSIBLE_CONFIG": str(configuration), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def everything(container: str, directory: Path) -> tuple[str, list[str]]:
+    found = sorted(str(path) for path in directory.rglob("*") if path.name not in ("hosts.yml", "empty.cfg"))
+    return docker("inspect", "--format", "{{.Id}} {{.State.Status}}", container), found
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_no_playbook_takes_another_store_for_this_one(playbook: str, member: tuple[str, Path]) -> None:
+    """One of two members has variables of another store: nothing is done with either."""
+    container, home = member
+    variables = {
+        "mlflow_mysql_home": str(home),
+        "mlflow_mysql_container_name": container,
+        "mlflow_mysql_group": "mlflow_backend_store",
+        "mlflow_mysql_bind_address": "0.0.0.0",
+        # What group_out, group_switch and group_recover want.
+        **{name: "right" for name in ("member", "to", "recover_from")},
+    }
+    hosts = {
+        "wrong": {"mlflow_mysql_home": str(home.parent / "other"), "ansible_host": "10.0.0.1"},
+        "right": {"ansible_host": "10.0.0.2"},
+    }
+    if playbook not in OF_A_GROUP:
+        # A host is no other host's business.
+        del hosts["right"]
+    if playbook == "convert_schema":
+        del variables["mlflow_mysql_group"]  # it refuses every group
+    before = everything(container, home.parent)
+    code, said = play(playbook, home.parent, hosts, variables)
+    assert code == 2, said
+    assert f"The container {container} is that of the store in {home}" in said, said
+    assert everything(container, home.parent) == before
+    if playbook in OF_A_GROUP and playbook != "group_status":
+        # Nothing more is done on the other one.
+        tasks = [line for line in said.splitlines() if line.startswith("TASK [")]
+        assert "name another store" in tasks[-1], tasks
+
+
+@pytest.mark.parametrize(
+    "playbook, wrong, said",
+    [
+        (playbook, *case)
+        for playbook, case in zip(
+            GROUP_PLAYBOOKS,
+            itertools.cycle(
+                (
+                    ({"mlflow_mysql_database": "other"}, "experiments and runs in mlflow"),
+                    ({"mlflow_mysql_container_name": "other"}, "is on the data in"),
+                    ({"mlflow_mysql_group": "renamed"}, "of another name than mlflow_mysql_group, renamed"),
+                    ({"mlflow_mysql_group": None}, "mlflow_mysql_group is not set"),
+                )
+            ),
+            strict=False,
+        )
+    ],
+)
+def test_every_playbook_of_a_group_names_what_is_another_store(
+    playbook: str, wrong: dict[str, Any], said: str, member: tuple[str, Path]
+) -> None:
+    container, home = member
+    variables = {
+        "mlflow_mysql_home": str(home),
+        "mlflow_mysql_container_name": container,
+        "mlflow_mysql_group": "mlflow_backend_store",
+        **wrong,
+    }
+    code, found = play(playbook, home.parent, {"one": {"ansible_host": "10.0.0.1"}}, variables)
+    assert code == 2 and said in re.sub(r"\s+", " ", found), found

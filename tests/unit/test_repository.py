@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,51 @@ def test_every_play_reaches_the_engine_that_is_wanted(playbook: str) -> None:
         # And before anything else the Python is chosen with which modules run.
         assert play["tasks"][0]["ansible.builtin.import_tasks"] == "tasks/interpreter.yml", play["name"]
         assert play["tasks"][0]["tags"] == "always"
+
+
+# What looks, and changes nothing on a host.
+LOOKS = {
+    "assert",
+    "debug",
+    "fail",
+    "mlflow_mysql_group_info",
+    "mlflow_mysql_host_info",
+    "set_fact",
+    "slurp",
+    "stat",
+}
+
+
+def in_order(tasks: list[Any], role: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tasks of a play as they run, each with its module: roles and files that are included are gone into."""
+    for task in tasks:
+        for block in ("block", "rescue", "always"):
+            yield from in_order(task.get(block, []), role)
+        for key, options in task.items():
+            module = key.rpartition(".")[2]
+            if module in ("include_role", "import_role"):
+                for name in re.findall(r"mlflow_mysql_\w+|mlflow_schema|mlflow_mysql\b", options["name"]):
+                    # `by_group` of restore.yml is no role.
+                    if not name.endswith("by_group"):
+                        file = options.get("tasks_from", "main.yml")
+                        yield from in_order(load(f"roles/{name}/tasks/{file}"), name)
+            elif module in ("include_tasks", "import_tasks"):
+                file = options["file"] if isinstance(options, dict) else options
+                if "{{" not in file and role:
+                    yield from in_order(load(f"roles/{role}/tasks/{file}"), role)
+            elif key.startswith(("ansible.builtin.", "community.docker.", "mlflow_ops.")):
+                yield module, task
+
+
+@pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
+def test_every_playbook_looks_for_the_store_before_it_does_anything(playbook: str) -> None:
+    """Variables that name another store than the one that is there are refused by all of them."""
+    plays = [play for play in load(f"playbooks/{playbook}") if "hosts" in play]
+    for module, task in in_order(plays[0]["tasks"], ""):
+        if module == "fail" and re.search("__mlflow_mysql(_identity)?_problems", str(task)):
+            return
+        assert module in LOOKS, (playbook, task["name"])
+    raise AssertionError(f"{playbook} does not look for the store")
 
 
 def test_a_python_that_does_not_run_is_not_taken(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _i
 
 HOME = "/srv/mlflow-mysql"
 WANTED: dict[str, Any] = {"home": HOME, "container": "mlflow_mysql_db", "database": "mlflow"}
+MEMBER = {"home": HOME, "same_home": True, "group": "22a437f4-65c6-59a4-909a-6b79052a0d45"}
 SECRETS = ["root_password", "migrator_password", "container/mysql_password"]
 
 
@@ -98,14 +99,26 @@ def test_what_is_there_and_is_wanted_is_no_problem() -> None:
         ({"home": {"missing": ["root_password"]}}, {}, f"{HOME}/secrets/root_password"),
         ({"home": {"missing": ["container/mysql_password"]}}, {}, "mlflow_mysql_user_password"),
         (
-            {"container": {"home": HOME, "same_home": True, "group": "22a437f4-65c6-59a4-909a-6b79052a0d45"}},
+            {"container": MEMBER},
             {},
             "mlflow_mysql_group is not set",
         ),
         (
-            {"container": {"home": HOME, "same_home": True, "group": "22a437f4-65c6-59a4-909a-6b79052a0d45"}},
+            {"container": MEMBER},
             {"group": "renamed"},
             "another name than mlflow_mysql_group, renamed",
+        ),
+        # A member has the passwords of the others, and recover_access is for a store by itself.
+        ({"home": {"missing": SECRETS}}, {"group": "mlflow_store"}, "or those of another member"),
+        (
+            {"network": {"subnets": ["172.31.247.0/24"]}},
+            {"group": "mlflow_store", "network": "net_group", "subnet": "172.31.99.0/24"},
+            "mlflow_mysql_group_subnet is 172.31.99.0/24, and the network net_group has 172.31.247.0/24",
+        ),
+        (
+            {"container": {**MEMBER, "networks": ["old_group"]}, "network": None},
+            {"group": "mlflow_store", "network": "net_group", "subnet": "172.31.247.0/24"},
+            "Set mlflow_mysql_network to old.",
         ),
     ],
 )
@@ -117,8 +130,14 @@ def test_what_would_be_another_store_is_named(
 
 
 def test_what_goes_on_with_what_is_there_is_left_alone() -> None:
-    member = {"home": HOME, "same_home": True, "group": "22a437f4-65c6-59a4-909a-6b79052a0d45"}
-    assert identity.problems(host(container=member), **WANTED, group="mlflow_store") == []
+    assert identity.problems(host(container=MEMBER), **WANTED, group="mlflow_store") == []
+    # The members' network is as it was, or not there yet; that of a store by itself is no member's.
+    wanted = {**WANTED, "group": "mlflow_store", "network": "net_group", "subnet": "172.31.247.0/24"}
+    inside = host(container={**MEMBER, "networks": ["net_group"]}, network={"subnets": ["172.31.247.0/24"]})
+    assert identity.problems(inside, **wanted) == []
+    alone = {"home": HOME, "same_home": True, "group": None, "networks": ["net"]}
+    assert identity.problems(host(container=alone, network=None), **wanted) == []
+    assert identity.problems(host(container={**MEMBER, "networks": []}, network=None), **wanted) == []
     # A store by itself becomes a member; a database beside another; no auth app; secrets that a run makes anew.
     assert identity.problems(host(), **WANTED, group="mlflow_store") == []
     both = {"state": "mysql", "databases": {"mlflow": "tracking", "old": "tracking", "users": "auth"}}
