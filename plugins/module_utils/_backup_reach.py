@@ -292,6 +292,7 @@ class Watch(Judge):
         self.known: tuple[Any, GtidSet] | None = None
         self.fulls: tuple[Any, list[dict[str, Any]]] | None = None
         self.needed: tuple[Any, tuple[str, str] | None] | None = None
+        self.passed_by: tuple[str, str | None] | None = None  # at the last look at what sessions did
 
     def begin(self) -> None:
         # Before the copy: what was executed by then is in the files that are copied.
@@ -311,15 +312,14 @@ class Watch(Judge):
             if str(missing):
                 kinds[GTIDS] = str(missing)
         holes, asked = load_holes(timeline.directory)
+        self._look_deeply(timeline, kinds)
         again = self._counted(log, asked, kinds)
         changed = self._with(holes, kinds, looked, own)
         if changed != holes or again != asked:
             save_holes(timeline.directory, changed, again)
         wanted = self._need(timeline, changed)
         if problem is None and wanted is not None and wanted[0] in LOSES:
-            is_open = (
-                " A session has sql_log_bin off still: end it." if live is not None and live.open else ""
-            )
+            is_open = " A session has sql_log_bin off still: end it." if self._is_open() else ""
             problem = (
                 f"a restore would lose what the store holds: {wanted[1]}.{is_open} For a full backup {REMEDY}"
             )
@@ -329,8 +329,26 @@ class Watch(Judge):
             "problem": problem,
             "needs": None if lasting is not None or wanted is None or wanted[0] == ELSEWHERE else wanted[0],
             "restorable": problem is None and (wanted is None or wanted[0] == ELSEWHERE),
-            "open": bool(live is not None and live.open),
+            "open": self._is_open(),
         }
+
+    def _is_open(self) -> bool:
+        """Return whether a session writes past the log now."""
+        return self.live is not None and bool(self.live.open)
+
+    def _look_deeply(self, timeline: Timeline, kinds: Mapping[str, str]) -> None:
+        """Ask what sessions did to their log as soon as something else passed it by, or another log began.
+
+        An import does both. Its one full backup is made when the session that imports has ended.
+        """
+        key = (timeline.name, kinds.get(GTIDS))
+        if self.live is None or key == self.passed_by:
+            return
+        self.passed_by = key
+        # What was executed since the copy is no hole: of this answer only the counters count.
+        live = self.witness.ask(True)
+        if live is not None:
+            self.live = replace(self.live, start=live.start, switched=live.switched, open=live.open)
 
     def _own(self, timeline: Timeline) -> list[Mapping[str, Any]]:
         """Return the full backups of the store as it is now."""
@@ -417,12 +435,17 @@ class Watch(Judge):
         looked: float,
         own: Sequence[Mapping[str, Any]],
     ) -> list[Hole]:
-        """Return the holes with those that are seen now, without those that every full backup holds."""
-        found = [one for one in holes if not all(holds(manifest, one) for manifest in own)]
+        """Return the holes with those that are seen now, without those that every full backup holds.
+
+        What is seen before there is one may be while the first is made, which does not hold it then.
+        """
+        found = [one for one in holes if not own or not all(holds(manifest, one) for manifest in own)]
         copied = copied_at(self.settings)
         since = min(looked, copied or looked) if self.good_at is None else self.good_at
-        for kind, gtids in kinds.items() if own else ():
-            last = next((one for one in found if one.kind == kind and not holds(own[-1], one)), None)
+        for kind, gtids in kinds.items():
+            last = next(
+                (one for one in found if one.kind == kind and not (own and holds(own[-1], one))), None
+            )
             if last is None:
                 found.append(Hole(kind, since, time.time(), self.before, gtids))
             elif kind != GTIDS or last.gtids != gtids:

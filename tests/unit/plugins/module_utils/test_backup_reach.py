@@ -133,6 +133,77 @@ def test_what_passes_the_log_by(settings: Settings, more: dict[str, Any], extra:
     assert len(report(settings)["spans"]) == 2
 
 
+class Shallow(Asked):
+    """A server whose counters are asked now and then only, as a witness does."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        self.said: dict[str, Any] = {}
+
+    def ask(self, deep: bool = False) -> Live:
+        if deep or self.said.get("open"):
+            self.said = {name: self.more[name] for name in ("switched", "open") if name in self.more}
+        return replace(super().ask(), **{"switched": 0, "open": 0, **self.said})
+
+
+def imported(settings: Settings, server: Server) -> tuple[Copier, Shallow]:
+    """A store that is watched, into which a session begins to load a dump."""
+    watch, asked = Watch(settings), Shallow(server)
+    watch.witness = asked  # type: ignore[assignment]
+    copier = Copier(settings, watch)
+    assert copier.copy()["needs"] in (None, "none")
+    return copier, asked
+
+
+def test_one_full_backup_follows_an_import(settings: Settings) -> None:
+    server = Server(settings)
+    server.commit(3)
+    add_full(settings, 1, gtids=server.gtids)
+    copier, asked = imported(settings, server)
+    asked.more, asked.extra = {"switched": 1, "open": 1}, f"{OTHER}:1-4737"
+    found = copier.copy()
+    # The first look that sees the transactions sees the session that is still at it, for which a full backup waits.
+    assert (found["needs"], found["open"]) == ("hole", True)
+    asked.more = {"switched": 2, "open": 0}
+    found = copier.copy()
+    assert (found["needs"], found["open"]) == ("hole", False)
+    add_full(settings, 2, time.time() + 1.01, gtids=f"{server.gtids},{asked.extra}")
+    for _dummy in range(3):
+        server.commit()
+        asked.ask(True)  # the look that comes every ten seconds
+        assert copier.copy()["needs"] is None
+
+
+def test_an_import_after_a_reset_is_waited_for(settings: Settings) -> None:
+    server = Server(settings)
+    server.commit(3)
+    add_full(settings, 1, gtids=server.gtids)
+    copier, asked = imported(settings, server)
+    for name in server.names:
+        (server.data / name).unlink()
+    server.names, server.number = [], 0
+    server.start()
+    asked.more = {"switched": 1, "open": 1}
+    found = copier.copy()
+    assert (found["needs"], found["open"]) == ("reset", True)
+
+
+def test_what_passes_the_log_by_while_the_first_full_backup_is_made(settings: Settings) -> None:
+    server = Server(settings)
+    server.commit(3)
+    copier, asked = imported(settings, server)
+    begun = time.time()
+    time.sleep(0.01)
+    asked.more = {"switched": 2, "open": 0}
+    asked.ask(True)
+    assert copier.copy()["needs"] == "none"
+    time.sleep(0.01)
+    add_full(settings, 1, begun + 1, gtids=server.gtids)  # was begun a second before
+    assert copier.copy()["needs"] == "hole"
+    add_full(settings, 2, time.time() + 1.01, gtids=server.gtids)
+    assert copier.copy()["needs"] is None
+
+
 def test_a_log_that_is_not_all_there_is(settings: Settings) -> None:
     """Between two looks of a copier nothing is taken for a hole, whatever file the server goes on with."""
     server = Server(settings)
