@@ -416,12 +416,18 @@ def wanted_of(options: argparse.Namespace) -> _backup_restore.Wanted:
     )
 
 
-def refuse_to_replace(settings: Settings) -> None:
-    """Raise BackupProblem if the store that is there holds what none of its backups does."""
-    with contextlib.suppress(BackupProblem, OSError):
-        _backup_log.Copier(settings, _backup_reach.Watch(settings, deep=True)).copy()
-    present = _backup_reach.present_timeline(settings)
-    found = None if present is None else _backup_reach.need(settings, present)
+def refuse_to_replace(settings: Settings, look: bool = False) -> None:
+    """Raise BackupProblem if the store that is there holds what none of its backups does.
+
+    To `look` changes nothing: what is new in the log is copied elsewhere.
+    """
+    with contextlib.ExitStack() as stack:
+        if look:
+            settings = stack.enter_context(_backup_reach.beside(settings))
+        with contextlib.suppress(BackupProblem, OSError):
+            _backup_log.Copier(settings, _backup_reach.Watch(settings, deep=True)).copy()
+        present = _backup_reach.present_timeline(settings)
+        found = None if present is None else _backup_reach.need(settings, present)
     if found is not None and found[0] != _backup_reach.ELSEWHERE:
         raise BackupProblem(
             f"the store would be replaced, and it holds what no backup does: {found[1]}. Make a full backup first "
@@ -431,7 +437,7 @@ def refuse_to_replace(settings: Settings) -> None:
 
 def command_plan(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
     if options.replacing and not options.incomplete:
-        refuse_to_replace(load_settings(options.settings))
+        refuse_to_replace(load_settings(options.settings), options.look)
     if options.swap:
         _backup_restore.check_place(settings)
     with reading(settings.directory):
@@ -548,6 +554,9 @@ def parser() -> argparse.ArgumentParser:
         if name == "plan":
             one.add_argument(
                 "--replacing", action="store_true", help="refuse if the store holds what no backup does"
+            )
+            one.add_argument(
+                "--look", action="store_true", help="do not even copy what is new in the binary log"
             )
             one.add_argument(
                 "--swap", action="store_true", help="see that it can take the place of the store too"

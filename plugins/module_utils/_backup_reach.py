@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
     FORMAT,
+    PARTIAL,
     Archive,
     BackupProblem,
     Settings,
     parse_time,
     read_document,
+    reading,
     stamp,
     write_document,
 )
@@ -30,6 +34,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_l
     identity,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_log import (
+    COPIED,
     Copier,
     Judge,
     LogFile,
@@ -272,6 +277,29 @@ def report(settings: Settings, name: str | None = None) -> dict[str, Any]:
         "missing": None if wanted is None else wanted[1],
         "text": text,
     }
+
+
+@contextlib.contextmanager
+def beside(settings: Settings) -> Iterator[Settings]:
+    """Give settings with which the copy goes on in a directory of its own, for a look: the backups stay as they are.
+
+    Raises BackupProblem and OSError.
+    """
+    archive = Archive(settings.directory)
+    with reading(settings.directory), tempfile.TemporaryDirectory(dir=settings.scratch) as directory:
+        for timeline in timelines(archive):
+            target = os.path.join(directory, "binlog", timeline.name)
+            os.makedirs(target)
+            for entry in os.scandir(timeline.directory):
+                if entry.name.endswith(".json"):
+                    shutil.copy2(entry.path, target)
+                elif not entry.name.startswith(PARTIAL):
+                    os.symlink(entry.path, os.path.join(target, entry.name))
+        os.symlink(archive.full, os.path.join(directory, "full"))
+        for name in (COPIED, OFF_HOST):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy2(os.path.join(settings.directory, name), directory)
+        yield replace(settings, directory=directory)
 
 
 # The store that runs

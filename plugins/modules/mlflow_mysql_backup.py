@@ -75,6 +75,13 @@ options:
         C(backup_restic_password) or C(backup_environment). What is left out stays.
     type: dict
     default: {}
+  look:
+    description:
+      - Arguments of a command of the program that changes nothing, such as C(plan). It is run as the program of this
+        release does it, with O(settings), also in check mode on a host whose program is of another release.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -143,6 +150,11 @@ program_is_there:
   returned: success
   type: bool
   sample: true
+looked:
+  description: What became of O(look), its C(rc), C(stdout) and C(stderr).
+  returned: O(look) is not empty
+  type: dict
+  sample: {rc: 0, stdout: "{}", stderr: ""}
 """
 
 import glob
@@ -150,6 +162,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 import zipfile
 
 from ansible.module_utils.basic import AnsibleModule
@@ -266,6 +279,26 @@ def with_earlier(path: str, identity: str) -> str:
     return identity if not earlier else "\n".join([*earlier, *identity.splitlines()]) + "\n"
 
 
+def settings_file(home: Home, settings: dict[str, object], encrypted: bool = False) -> str:
+    """Return the text of the program's settings. `encrypted` is whether an identity is put there."""
+    path = os.path.join(home.path, "secrets", IDENTITY)
+    found = encrypted or os.path.exists(path)
+    about = {**settings, "home": home.path, "identity_file": path if found else None}
+    return json.dumps(about, indent=2, sort_keys=True) + "\n"
+
+
+def look(module: AnsibleModule, home: Home) -> dict[str, object]:
+    """Run a command of the program as it is in this release, wherever the host's is of another one."""
+    with tempfile.TemporaryDirectory(dir=module.tmpdir) as directory:
+        program, settings = os.path.join(directory, "program"), os.path.join(directory, SETTINGS)
+        with open(program, "wb") as stream:
+            stream.write(build(sys.executable))
+        with open(settings, "w", encoding="utf-8") as text:
+            text.write(settings_file(home, module.params["settings"]))
+        command = [sys.executable, program, "--settings", settings, *module.params["look"]]
+        return dict(zip(("rc", "stdout", "stderr"), module.run_command(command)))
+
+
 def present(home: Home, settings: dict[str, object], identity: str | None, secrets: dict[str, str]) -> None:
     home.directory("bin", 0, 0, 0o755)
     directory = str(settings["directory"])
@@ -276,10 +309,7 @@ def present(home: Home, settings: dict[str, object], identity: str | None, secre
         home.password(IDENTITY, with_earlier(os.path.join(home.path, "secrets", IDENTITY), identity))
     for name, content in sorted(secrets.items()):
         home.password(name, content)
-    path = os.path.join(home.path, "secrets", IDENTITY)
-    found = identity is not None or os.path.exists(path)
-    about = {**settings, "home": home.path, "identity_file": path if found else None}
-    home.text(SETTINGS, json.dumps(about, indent=2, sort_keys=True) + "\n")
+    home.text(SETTINGS, settings_file(home, settings, identity is not None))
     home.program(PROGRAM, build(sys.executable))
 
 
@@ -376,6 +406,7 @@ def main() -> None:
             "programs": {"type": "list", "elements": "str", "default": []},
             "identity": {"type": "str", "no_log": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "look": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -414,6 +445,8 @@ def main() -> None:
         if module.run_command(["systemctl", "is-active", "--quiet", unit])[0]
     ]
     found = restorable(home, options["settings"]) if options["state"] == "present" else {}
+    if options["look"]:
+        found["looked"] = look(module, home)
     module.exit_json(
         **found,
         changed=bool(home),

@@ -10,7 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _backup_cli, _backup_restore
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _backup_cli,
+    _backup_reach,
+    _backup_restore,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
     Archive,
     BackupProblem,
@@ -69,6 +73,47 @@ def watched(settings: Settings, server: Server) -> tuple[Copier, Asked]:
     watch, asked = Watch(settings), Asked(server)
     watch.witness = asked  # type: ignore[assignment]
     return Copier(settings, watch), asked
+
+
+def files(directory: str) -> dict[str, tuple[bytes, int]]:
+    """What is in a directory of backups, but for locks."""
+    return {
+        str(path): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(Path(directory).rglob("*"))
+        if path.is_file() and not path.name.endswith(".lock")
+    }
+
+
+@pytest.mark.parametrize("look", [False, True])
+def test_a_store_is_not_replaced_that_holds_what_no_backup_does(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, look: bool
+) -> None:
+    """To look says it as the restore does, and leaves the backups as they are."""
+    server = Server(settings)
+    server.commit(3)
+    add_full(settings, 1, gtids=server.gtids)
+    copier, asked = watched(settings, server)
+    copier.copy()
+    monkeypatch.setattr(_backup_reach, "Witness", lambda *dummy: asked)
+    server.commit(2)
+    server.rotate()
+    server.commit(2)
+    before = files(settings.directory)
+    _backup_cli.refuse_to_replace(settings, look)
+    assert (files(settings.directory) == before) is look
+    asked.extra = f"{OTHER}:1-4737"
+    before = files(settings.directory)
+    with pytest.raises(BackupProblem, match=f"it holds what no backup does: .*{OTHER}:1-4737"):
+        _backup_cli.refuse_to_replace(settings, look)
+    assert (files(settings.directory) == before) is look
+    assert not [path for path in Path(settings.scratch).iterdir() if path.name != "content"]
+
+
+def test_a_store_is_not_replaced_that_has_no_backup(settings: Settings) -> None:
+    Server(settings).commit(3)
+    for look in (True, False):
+        with pytest.raises(BackupProblem, match="there is no full backup of the store as it is now"):
+            _backup_cli.refuse_to_replace(settings, look)
 
 
 def test_a_store_without_a_full_backup(settings: Settings) -> None:

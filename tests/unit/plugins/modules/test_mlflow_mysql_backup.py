@@ -455,3 +455,17 @@ def test_what_runs_is_ended(home: Path, tmp_path: Path) -> None:
         for process in running.values():
             process.kill()
             process.communicate()
+
+
+def test_a_look_takes_the_program_of_this_release(home: Path) -> None:
+    """In check mode a host has the program of another one, which knows less, and settings of another one."""
+    ok(run(home, **wanted(home)), changed=True)
+    (home / module.PROGRAM).write_text("#!/bin/sh\nexit 2\n")
+    (home / module.SETTINGS).write_text("{}")
+    before = everything(home)
+    found = run(home, check=True, look=["--json", "list"], **wanted(home))["looked"]
+    assert (found["rc"], found["stderr"]) == (0, "")
+    assert json.loads(found["stdout"])["restorable"]["needs"] == "none"
+    assert everything(home) == before
+    found = run(home, check=True, look=["--json", "plan", "--nonsense"], **wanted(home))["looked"]
+    assert found["rc"] == 2 and "--nonsense" in found["stderr"]
