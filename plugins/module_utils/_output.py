@@ -6,7 +6,9 @@ No Ansible in it: the callback plugin `steps` prints what these functions make.
 
 from __future__ import annotations
 
+import json
 import re
+import signal
 import textwrap
 from typing import Any, Mapping, Sequence
 
@@ -26,11 +28,6 @@ LAST = 20
 # What Ansible says itself where a host is not as it needs it, and what helps.
 HINTS: tuple[tuple[str, str], ...] = (
     (
-        r"sudo: (?:\S+ )?not found|Premature end of stream waiting for become|sudo: command not found",
-        "This needs root on the host, and there sudo is missing or does not work. Install it (apt-get install "
-        "sudo), or log in as root: ansible_user=root and ansible_become=false.",
-    ),
-    (
         r"[Mm]issing sudo password|sudo: a password is required|[Ii]ncorrect sudo password"
         r"|Timeout \(\d+s\) waiting for privilege escalation prompt",
         "sudo wants a password on the host: give --ask-become-pass, or ansible_become_password from a vault.",
@@ -38,6 +35,11 @@ HINTS: tuple[tuple[str, str], ...] = (
     (
         r"is not in the sudoers file|may not run sudo|Sorry, user .* is not allowed to execute",
         "The user that logs in may not use sudo on the host: allow it there, or log in as another (ansible_user).",
+    ),
+    (
+        r"sudo: (?:\S+ )?not found|Premature end of stream waiting for become|sudo: command not found",
+        "This needs root on the host, and there sudo is missing or does not work. Install it (apt-get install "
+        "sudo), or log in as root: ansible_user=root and ansible_become=false.",
     ),
     (
         r"Module result deserialization failed|failed to execute correctly, you probably need to set the interpreter"
@@ -136,6 +138,50 @@ def failure(result: Mapping[str, Any]) -> str:
                 break
     advice = hint("\n".join(parts))
     return "\n".join([*(parts or ["It failed without a message."]), *([advice] if advice else [])])
+
+
+def said_by_program(text: str) -> str:
+    """What a program of the collection's gives as its problem, in the JSON that it printed; or nothing."""
+    for line in reversed(text.splitlines()):
+        if line.startswith("{"):
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            return str(found.get("problem") or "")
+    return ""
+
+
+def killed_by(code: Any) -> str:
+    """How a program was killed that ended with a return code, as text; nothing if it ended by itself."""
+    number = -code if isinstance(code, int) and code < 0 else code - 128 if isinstance(code, int) else 0
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return ""
+    more = ", as the kernel does where memory is short (dmesg says so)" if name == "SIGKILL" else ""
+    return f"it was killed from outside by {name}{more}"
+
+
+def program_problem(result: Mapping[str, Any]) -> str:
+    """Why a task failed that runs a program of the collection's, or any other, in one text without Ansible's own words.
+
+    Of a loop it is the last that failed. One that was killed may have printed what it was at, which is no reason.
+    """
+    for one in reversed(result.get("results") or []):
+        if isinstance(one, Mapping) and one.get("failed"):
+            return program_problem(one)
+    found = said_by_program(str(result.get("stdout") or ""))
+    if found:
+        return found
+    text = message(result.get("msg"))
+    if text and text != "non-zero return code" and not text.startswith("MODULE FAILURE"):
+        return text
+    said = str(result.get("stderr") or result.get("module_stderr") or "").strip()
+    killed = killed_by(result.get("rc"))
+    if killed and "interrupted by" not in said:
+        return f"{killed}; the last that it said: {said.splitlines()[-1]}" if said else killed
+    return said or f"it ended with return code {result.get('rc')} and gave no reason"
 
 
 def tail(text: str) -> str:

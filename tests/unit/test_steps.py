@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,17 @@ ROOT = Path(__file__).resolve().parents[2]
 URI = "mysql+pymysql://mlflowusr:%2F" + "x" * 100 + "@127.0.0.1:3306/mlflow?ssl_check_hostname=true&a=b"
 
 
-def run(tasks: list[dict[str, Any]], directory: Path, *words: str, hosts: str = "a,", **more: Any) -> str:
+STEPS = "mlflow_ops.backend_store.steps"
+
+
+def run(
+    tasks: list[dict[str, Any]],
+    directory: Path,
+    *words: str,
+    hosts: str = "a,",
+    callback: str = STEPS,
+    **more: Any,
+) -> str:
     """What ansible-playbook prints for these tasks."""
     playbook, configuration = directory / "play.yml", directory / "empty.cfg"
     configuration.touch()
@@ -50,11 +61,12 @@ def run(tasks: list[dict[str, Any]], directory: Path, *words: str, hosts: str = 
             },
             "ANSIBLE_CONFIG": str(configuration),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
-            "ANSIBLE_STDOUT_CALLBACK": "mlflow_ops.backend_store.steps",
+            "ANSIBLE_STDOUT_CALLBACK": callback,
             "MLFLOW_OPS_STEPS_INTERVAL": "1",
         },
     )
-    assert "ERROR" not in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert callback != STEPS or "ERROR" not in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
 
@@ -199,6 +211,14 @@ def test_durations(seconds: float, text: str) -> None:
             "apt-get install sudo",
         ),
         ("Missing sudo password", "--ask-become-pass"),
+        (
+            "Premature end of stream waiting for become success.\nsudo: a password is required",
+            "--ask-become-pass",
+        ),
+        (
+            "Premature end of stream waiting for become success.\nadmin is not in the sudoers file.",
+            "may not use sudo",
+        ),
         ("admin is not in the sudoers file.", "may not use sudo"),
         ("Module result deserialization failed: No start of json char found", "/usr/bin/python3"),
         ("Failed to connect to the host via ssh: Permission denied (publickey).", "over SSH"),
@@ -300,3 +320,76 @@ def test_what_is_silent_gets_a_sign_of_life() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "  still: it works (10 s)\n")
     # It ends with the command.
     assert time.monotonic() - began < 18
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (
+            {"rc": 1, "msg": "non-zero return code", "stdout": '{"problem": "no room"}', "stderr": "x"},
+            "no room",
+        ),
+        # What follows the JSON of a swap that was done before it was killed.
+        ({"rc": 1, "stdout": 'said\n{"problem": "no room"}\n', "msg": "non-zero return code"}, "no room"),
+        (
+            {"rc": -9, "msg": "non-zero return code", "stdout": "", "stderr": ""},
+            "it was killed from outside by SIGKILL, as ",
+        ),
+        (
+            {"rc": 137, "msg": "non-zero return code", "stderr": "Unpacking\n"},
+            "(dmesg says so); the last that it said: Unpacking",
+        ),
+        ({"rc": -15, "msg": "non-zero return code", "stderr": ""}, "it was killed from outside by SIGTERM"),
+        (
+            {
+                "rc": 143,
+                "msg": "non-zero return code",
+                "stderr": "mlflow-mysql-backup: interrupted by SIGTERM\n",
+            },
+            "mlflow-mysql-backup: interrupted by SIGTERM",
+        ),
+        (
+            {"rc": 2, "msg": "[Errno 2] No such file or directory: '/x'", "stderr": ""},
+            "No such file or directory",
+        ),
+        (
+            {"rc": 1, "msg": "non-zero return code", "stderr": "docker: no such container"},
+            "no such container",
+        ),
+        ({"rc": 3, "msg": "non-zero return code", "stderr": ""}, "return code 3 and gave no reason"),
+        ({"msg": "The schema is at revision a, not b."}, "The schema is at revision a, not b."),
+        ({"msg": "MODULE FAILURE: see stdout", "rc": 137, "module_stderr": ""}, "SIGKILL"),
+        (
+            {
+                "msg": "One or more items failed",
+                "results": [{"failed": True, "msg": "this"}, {"failed": False}],
+            },
+            "this",
+        ),
+        ({}, "gave no reason"),
+    ],
+)
+def test_why_a_program_failed(result: dict[str, Any], problem: str) -> None:
+    """Nobody is told `non-zero return code`."""
+    said = _output.program_problem({"failed": True, **result})
+    assert problem in said and "non-zero" not in said
+
+
+@pytest.mark.parametrize(
+    "variables, says",
+    [
+        ({"ansible_become_exe": "/nowhere/sudo"}, "there sudo is missing or does not work. Install it"),
+        (
+            {"ansible_become": False, "ansible_python_interpreter": "/nowhere/python3"},
+            "Set ansible_python_interpreter",
+        ),
+    ],
+)
+def test_what_keeps_a_host_from_running_anything_is_named_without_the_callback(
+    tmp_path: Path, variables: dict[str, Any], says: str
+) -> None:
+    """The first task of a play that needs the host says it itself."""
+    words = ("-e", json.dumps({"ansible_become_user": "nobody", **variables}))
+    tasks = [{"name": "Look", "mlflow_ops.backend_store.mlflow_mysql_host_info": {}}]
+    said = run(tasks, tmp_path, *words, callback="default", become=True)
+    assert "fatal: [a]: FAILED!" in said and says in said and "Ansible said: " in said

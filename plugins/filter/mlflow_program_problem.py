@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that says why a program failed."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._output import program_problem
+
+DOCUMENTATION = r"""
+name: mlflow_program_problem
+author:
+  - The mlflow_ops.backend_store authors
+version_added: 0.1.0
+short_description: Say why a task failed that runs a program
+description:
+  - The program C(mlflow-mysql-backup) prints its problem as JSON. One that was killed prints nothing, and Ansible says
+    C(non-zero return code) only, so the signal is named.
+positional: _input
+options:
+  _input:
+    description:
+      - The result of the task.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Say why
+  ansible.builtin.fail:
+    msg: "{{ swapped | mlflow_ops.backend_store.mlflow_program_problem }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The reason.
+  type: str
+"""
+
+
+def mlflow_program_problem(result: Mapping[str, Any]) -> str:
+    """The reason. Raises AnsibleFilterError."""
+    if not isinstance(result, Mapping):
+        raise AnsibleFilterError("mlflow_program_problem: the input is not the result of a task")
+    return program_problem(result)
+
+
+class FilterModule:
+    """The filter."""
+
+    def filters(self) -> dict[str, Callable[..., str]]:
+        return {"mlflow_program_problem": mlflow_program_problem}
