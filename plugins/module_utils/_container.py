@@ -34,6 +34,11 @@ CONSEQUENCES = re.compile(
     "|The designated data directory|Plugin '\\w+' (init function returned|registration as)"
     "|Failed to initialize builtin plugins"
 )
+# The server starts all the same, without what was asked for: a plugin whose file or symbol is missing, TLS, a log.
+LEFT_OUT = frozenset(
+    ("MY-010736", "MY-010900", "MY-010901", "MY-000059", "MY-010069", "MY-013595", "MY-010338", "MY-011263")
+)
+WITH_CODE = re.compile(r"^\S+ \d+ \[\w+\] \[(MY-\d+)\] (?:\[\w+\] )?(.*)$")
 OF_THE_SERVER = re.compile(r"^\S+ \d+ \[ERROR\] (?:\[MY-\d+\] )?(?:\[\w+\] )?(.*)$")
 OF_AN_ENTRYPOINT = re.compile(r"^\S+(?: \S+)? (?:\[\w+\] ERROR: |\[ERROR\] \[Entrypoint\]: )(.*)$")
 
@@ -53,9 +58,10 @@ mysqld "$@" --initialize-insecure --default-time-zone=SYSTEM --init-file=/tmp/zo
 class Outcome:
     """What became of a container. `errors` are the server's own words, the cause first."""
 
-    reason: str  # "up", "ended" or "timeout"
+    reason: str  # "up", "ended", "left_out" or "timeout"
     errors: list[str] = field(default_factory=list)
     put_back: bool = False
+    removed: bool = False  # the one that was set aside
 
 
 def find_errors(log: str) -> list[str]:
@@ -72,6 +78,12 @@ def find_errors(log: str) -> list[str]:
         elif line.startswith(("mysqld: ", "docker: ")):
             found.append(line)
     return list(dict.fromkeys(found)) or lines[-SHOWN:]
+
+
+def find_left_out(log: str) -> list[str]:
+    """Return what the log of a server that started says of what it was asked for and goes on without."""
+    found = [WITH_CODE.match(line.strip()) for line in log.splitlines()]
+    return list(dict.fromkeys(one.group(2) for one in found if one and one.group(1) in LEFT_OUT))
 
 
 def _state(docker: Docker, container: str) -> dict[str, object] | None:
@@ -92,7 +104,10 @@ def _state(docker: Docker, container: str) -> dict[str, object] | None:
 def try_settings(
     docker: Docker, image: str, command: list[str], uid: int, mounts: Iterable[str], memory: str | None
 ) -> Outcome:
-    """Start a server with the settings of a store on a data directory of its own, and end it."""
+    """Start a server with the settings of a store on a data directory of its own, and end it.
+
+    One that starts without what its settings ask for is no better than one that does not start.
+    """
     options = ["--rm", "--network", "none", "--user", f"{uid}:{uid}", "--entrypoint", "sh"]
     for mount in mounts:
         options += ["--volume", mount]
@@ -100,14 +115,20 @@ def try_settings(
         options += ["--memory", memory]
     status, out = docker("run", *options, image, "-c", TRIAL, "sh", *command)
     if status == 0:
-        return Outcome("up")
+        left_out = find_left_out(out)
+        return Outcome("left_out" if left_out else "up", left_out)
     return Outcome("ended", [TOO_LARGE] if status == KILLED else find_errors(out))
+
+
+def has_aside(docker: Docker, container: str) -> bool:
+    """Return whether there is a container that another one took the place of."""
+    return _state(docker, ASIDE.format(container)) is not None
 
 
 def set_aside(docker: Docker, container: str, seconds: int) -> None:
     """Stop a container and give it another name, so that another one can take its place. Raises OSError."""
     aside = ASIDE.format(container)
-    if _state(docker, aside) is not None:
+    if has_aside(docker, container):
         _do(docker, "rm", "--force", aside)  # a run was interrupted after the new one was up
     # Whatever happens to the engine now, only one of the two starts by itself.
     _do(docker, "update", "--restart", "no", container)
@@ -136,12 +157,13 @@ def settle(
         if state is None or state["restarts"] or state["Status"] in ("exited", "dead", "restarting"):
             break
         if docker("exec", container, "mysqladmin", "--protocol=tcp", "--connect-timeout=4", "ping")[0] == 0:
-            if _state(docker, ASIDE.format(container)) is not None:
+            removed = has_aside(docker, container)
+            if removed:
                 docker("rm", "--force", ASIDE.format(container))
             if run_directory is not None:
                 with open(os.path.join(run_directory, MADE), "a", encoding="utf-8"):
                     pass
-            return Outcome("up")
+            return Outcome("up", removed=removed)
         if time.monotonic() > deadline:
             return Outcome("timeout")
         time.sleep(pause)

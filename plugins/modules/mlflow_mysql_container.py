@@ -102,7 +102,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reason:
-  description: V(up), V(ended) or V(timeout).
+  description:
+    - V(up), V(ended) or V(timeout).
+    - Of O(action=try) also V(left_out), for a server that starts without what its settings ask for, such as a plugin.
   returned: always
   type: str
 errors:
@@ -114,6 +116,10 @@ put_back:
   description: Whether the old container is there again.
   returned: always
   type: bool
+removed:
+  description: Whether an old container was removed, or would be in check mode.
+  returned: always
+  type: bool
 """
 
 from dataclasses import asdict
@@ -123,14 +129,17 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _c
 
 
 def act(module: AnsibleModule) -> _container.Outcome:
-    """Do what is asked, see DOCUMENTATION."""
-    client = module.get_bin_path("docker", required=True)
+    """Do what is asked, see DOCUMENTATION. In check mode say what would become of a container that was set aside."""
+    client = module.get_bin_path("docker", required=not module.check_mode)
 
     def docker(*arguments: str) -> tuple[int, str]:
         status, out, err = module.run_command([client, *arguments])
         return status, out + err
 
     options = module.params
+    if module.check_mode:
+        settles = options["action"] == "settle" and client is not None
+        return _container.Outcome("up", removed=settles and _container.has_aside(docker, options["name"]))
     if options["action"] == "try":
         return _container.try_settings(
             docker, options["image"], options["command"], options["uid"], options["mounts"], options["memory"]
@@ -175,13 +184,12 @@ def main() -> None:
         required_if=[("action", "try", ("image", "command"))],
         supports_check_mode=True,
     )
-    if module.check_mode:
-        module.exit_json(changed=False, reason="up", errors=[], put_back=False)
     try:
         outcome = act(module)
     except OSError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=module.params["action"] == "set_aside" or outcome.put_back, **asdict(outcome))
+    aside = module.params["action"] == "set_aside" and not module.check_mode
+    module.exit_json(changed=aside or outcome.put_back or outcome.removed, **asdict(outcome))
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def test_the_old_container_comes_back(data: Path) -> None:
     # A run that was interrupted after the new one was made is gone on with.
     _container.set_aside(engine, NAME, 30)
     run(data, "--default-time-zone=Europe/Berlin")
-    assert settle() == _container.Outcome("up")
+    assert settle() == _container.Outcome("up", removed=True)
     assert containers() == [NAME]
     assert docker("inspect", "--format", "{{.Id}}", NAME) != old
 
@@ -109,11 +109,26 @@ def test_the_old_container_comes_back(data: Path) -> None:
         (["--log-error=/nope/x.log"], "Could not open file '/nope/x.log'"),
         (["--innodb-page-size=7k"], "Invalid page size"),
         (["--tmpdir=/nope"], "Can't get stat of '/nope'"),
+        # It would start without them.
+        (
+            ["--plugin-load-add=nope.so"],
+            "left_out: Can't open shared library '/usr/lib/mysql/plugin/nope.so'",
+        ),
+        (["--plugin-load=nope=semisync_source.so"], "left_out: Can't find symbol 'nope' in library"),
+        (["--ssl-ca=/nope"], "left_out: Failed to initialize TLS for channel: mysql_main"),
+        (
+            ["--slow-query-log=ON", "--slow-query-log-file=/nope/x"],
+            "left_out: Could not use /nope/x for logging",
+        ),
+        (["--plugin-load-add=mysql_clone.so", "--slow-query-log=ON"], None),
     ],
 )
 def test_settings_that_are_tried(arguments: list[str], says: str | None) -> None:
     found = _container.try_settings(
         engine, IMAGE, ["bash", "starter", "mysqld", *arguments], 999, [], "1024M"
     )
-    assert found.reason == ("ended" if says else "up")
-    assert says is None or says in found.errors[0]
+    if says is None:
+        assert found == _container.Outcome("up")
+        return
+    assert found.reason == ("left_out" if says.startswith("left_out: ") else "ended")
+    assert says.removeprefix("left_out: ") in found.errors[0]

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import find_errors
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import (
+    find_errors,
+    find_left_out,
+)
 
 TIME = "2026-11-30T06:24:11.854752Z"
 
@@ -46,3 +49,23 @@ TIME = "2026-11-30T06:24:11.854752Z"
 )
 def test_find_errors(log: str, errors: list[str]) -> None:
     assert find_errors(log) == errors
+
+
+@pytest.mark.parametrize(
+    ("log", "left_out"),
+    [
+        (
+            f"{TIME} 0 [ERROR] [MY-010901] [Server] Can't open shared library 'nope.so' (errno: 22).\n"
+            f"{TIME} 0 [ERROR] [MY-010736] [Server] Couldn't load plugin named 'nope.so'.\n"
+            f"{TIME} 0 [Warning] [MY-011810] [Server] Insecure configuration for --pid-file\n",
+            ["Can't open shared library 'nope.so' (errno: 22).", "Couldn't load plugin named 'nope.so'."],
+        ),
+        (
+            f"{TIME} 0 [Warning] [MY-010069] [Server] Failed to set up SSL because of the following\n" * 2,
+            ["Failed to set up SSL because of the following"],
+        ),
+        (f"{TIME} 0 [ERROR] [MY-999999] [Server] What no setting asks for\nmysqld: Something\n", []),
+    ],
+)
+def test_find_left_out(log: str, left_out: list[str]) -> None:
+    assert find_left_out(log) == left_out
