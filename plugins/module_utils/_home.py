@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _identity, _swap
 
 # Each may be a mount point, or a symbolic link to a directory elsewhere.
 DIRECTORIES = ("data", "backups", "bin", "build", "mlflow", "run", "secrets", "tls", "tmp", "upgrade")
@@ -235,6 +235,17 @@ class Home:
             self._write(entry, content)
         else:
             self._own(entry)
+
+    def record(self, container: str, records: str) -> None:
+        """Note on the host where the store of a container is, for when the container is gone."""
+        self.text(_identity.record_of(container, records), self.path + "\n")
+        for path in _identity.stale_records(container, self.path, records):
+            self.remove(path)
+
+    def forget(self, container: str, records: str) -> None:
+        """Remove that note, if it is of this store."""
+        if _identity.recorded(container, records) == self.path:
+            self.remove(_identity.record_of(container, records))
 
     def program(self, name: str, content: bytes) -> None:
         """Write a program, relative to the store's directory."""

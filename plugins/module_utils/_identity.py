@@ -19,6 +19,8 @@ WITNESSES = {"tracking": "experiments.ibd", "auth": "experiment_permissions.ibd"
 SYSTEM = ("mysql", "sys", "performance_schema", "#innodb_redo", "#innodb_temp")
 # What ansible's filter `to_uuid` makes names in.
 NAMESPACE = uuid.UUID("361E6D51-FAEC-444A-9079-341386DA8E2E")
+# A file for each store of the host, by the name of its container: where its data is once the container is removed.
+RECORDS = "/var/lib/mlflow-mysql/stores"
 GROUP_NAME = "--loose-group-replication-group-name="
 # What the name of the network of a group's member has after mlflow_mysql_network.
 OF_GROUP = "_group"
@@ -65,6 +67,36 @@ def same_store(there: str, wanted: str) -> bool:
     if os.path.realpath(there) == os.path.realpath(wanted):
         return True
     return has_data(wanted) and not has_data(there)
+
+
+def record_of(container: str, records: str = RECORDS) -> str:
+    """Return the path of the file that says where the store of a container is."""
+    return os.path.join(records, re.sub(r"[^\w.-]", "_", container))
+
+
+def recorded(container: str, records: str = RECORDS) -> str | None:
+    """Return where the store of a container is, or was, on this host; ``None`` if there never was one."""
+    try:
+        with open(record_of(container, records), encoding="utf-8", errors="replace") as stream:
+            return stream.read().strip() or None
+    except OSError:
+        return None
+
+
+def other_home(container: str, wanted: str, records: str = RECORDS) -> str | None:
+    """Return where else there is data of the store of a container, which may be removed, than in ``wanted``."""
+    there = recorded(container, records)
+    return there if there and has_data(there) and not same_store(there, wanted) else None
+
+
+def stale_records(container: str, home: str, records: str = RECORDS) -> list[str]:
+    """Return the records of the store in ``home`` by other names than its container has now."""
+    try:
+        names = sorted(os.listdir(records))
+    except OSError:
+        return []
+    own = os.path.basename(record_of(container))
+    return [os.path.join(records, name) for name in names if name != own and recorded(name, records) == home]
 
 
 def group_of(command: Sequence[str]) -> str | None:
@@ -149,6 +181,16 @@ def problems(
             "one. Mount the disk of its data, or bring the data back with the playbook restore. To make a new store in "
             "its place, run the playbook remove with mlflow_mysql_purge_data=true first, which keeps the backups."
         )
+    other = host.get("other_home")
+    if other and not there and data.get("state") in ("absent", "empty") and not restores:
+        found.append(
+            f"The store of the container {container} is in {other}, where its data was kept, and mlflow_mysql_home is "
+            f"{home}, where there is none: nothing was changed, and MLflow would find an empty store. Set "
+            f"mlflow_mysql_home to {other}, or move that directory (mv {other} {home}) and deploy again. For a second "
+            "store choose another mlflow_mysql_container_name, mlflow_mysql_port and mlflow_mysql_image too. If the "
+            f"data in {other} is not wanted any more, run the playbook remove with that home and "
+            "mlflow_mysql_purge_data=true, which keeps its backups."
+        )
     if own and there and same:
         found += _groups(there.get("group"), group, container)
     if group is not None and same and network is not None and subnet is not None:
@@ -184,7 +226,15 @@ def _databases(there: Mapping[str, str], database: str, auth_database: str | Non
         ("auth", "mlflow_mysql_auth_database", auth_database),
     ):
         others = [name for name, one in there.items() if one == kind]
-        if wanted is None or not others or wanted in others:
+        if not others or wanted in others:
+            continue
+        if wanted is None:
+            found.append(
+                f"{variable} is not set, and the store has MLflow's users and permissions in {' and '.join(others)}: "
+                "nothing was changed, and MLflow's auth app would be left out of checks, upgrades, drills and the "
+                f"count of connections. Set {variable} to {others[0]}. If the auth app is used no more, drop that "
+                "database first, as docs/changing.md says."
+            )
             continue
         what = "experiments and runs" if kind == "tracking" else "users and permissions"
         found.append(

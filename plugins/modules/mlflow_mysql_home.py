@@ -72,6 +72,11 @@ options:
     description: Dictionary from a path relative to C(secrets/) to the password that the file is to hold.
     type: dict
     default: {}
+  container:
+    description:
+      - Name of the store's container. With it, a file in C(/var/lib/mlflow-mysql/stores) says where the store is, so
+        that another O(path) is noticed when the container is removed. O(purge=true) removes that file.
+    type: str
   recovery:
     description:
       - Path, relative to C(secrets/), of a password. Statements that give it to root are written to
@@ -120,6 +125,7 @@ left:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _identity
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home
 
 
@@ -135,6 +141,7 @@ def main() -> None:
             "files": {"type": "dict", "default": {}},
             "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
+            "container": {"type": "str"},
             "recovery": {"type": "str"},
         },
         supports_check_mode=True,
@@ -147,6 +154,8 @@ def main() -> None:
     try:
         if options["state"] == "absent":
             kept, left = home.clear(options["purge"])
+            if options["purge"] and options["container"]:
+                home.forget(options["container"], _identity.RECORDS)
         else:
             home.bring(
                 options["context"],
@@ -155,6 +164,8 @@ def main() -> None:
                 options["recovery"],
                 options["files"],
             )
+            if options["container"]:
+                home.record(options["container"], _identity.RECORDS)
     except OSError as error:
         where = error.filename2 or error.filename or options["path"]
         module.fail_json(

@@ -175,6 +175,12 @@ container:
       which a member of a group knows it, V(null) for others.
   returned: always
   type: dict
+aside:
+  description:
+    - Name of the container that O(container) took the place of, if a run was interrupted before it removed that one,
+      else V(null). M(mlflow_ops.backend_store.mlflow_mysql_container) settles that.
+  returned: always
+  type: str
 data_users:
   description:
     - Containers that have O(data_dir) mounted, running or not, with C(name) and C(state). Not those of backups, which
@@ -182,6 +188,18 @@ data_users:
   returned: when O(data_dir) is given
   type: list
   elements: dict
+other_home:
+  description:
+    - Where else on the host there is data of the store of O(container), as a deploy noted, V(null) if there is none.
+      The container may be removed.
+  returned: when O(home) and O(container) are given
+  type: str
+spare_networks:
+  description:
+    - Names of the networks besides O(network) that were made for the store, and that no container of others belongs to.
+  returned: when O(home) and O(network) are given
+  type: list
+  elements: str
 home:
   description:
     - C(current), whether nothing is to be done in O(home).
@@ -309,7 +327,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates, _identity, _swap
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import MADE
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import ASIDE, MADE
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home, find_problems
 
 MIB = 1024 * 1024
@@ -558,11 +576,13 @@ def port_driver(proc: str) -> str:
     return "builtin"
 
 
-def look_at_home(wanted: dict[str, Any], rootless: bool = False) -> bool:
-    """Return whether nothing is to be done in a store's directory."""
+def look_at_home(wanted: dict[str, Any], rootless: bool = False, container: str | None = None) -> bool:
+    """Return whether nothing is to be done in a store's directory, and where it is said which one it is."""
     home = Home(wanted["path"].rstrip("/"), wanted["uid"], check=True, rootless=rootless)
     try:
         home.bring(wanted["context"], wanted["generate"], {}, files=wanted.get("files"))
+        if container:
+            home.record(container, _identity.RECORDS)
     except OSError:
         return False
     return not home
@@ -585,7 +605,8 @@ def held(tags: dict[str, str], users: dict[str, list[str]], container: str | Non
     ``tags`` has the image's ID of each reference of one repository, ``users`` the names of the containers that were
     made from an image's ID. A tag that is neither a digest nor ``latest`` is the name of a store's container.
     """
-    others = {image for image, names in users.items() if any(name != container for name in names)}
+    own = {container, ASIDE.format(container)}
+    others = {image for image, names in users.items() if not own.issuperset(names)}
     for reference, image in tags.items():
         tag = reference.rpartition(":")[2]
         if tag not in ("latest", container) and not re.fullmatch("[0-9a-f]{16}", tag):
@@ -693,6 +714,24 @@ class Engine:
         )
         return sorted(out.split())
 
+    def spare_networks(self, home: str, network: str, own: set[str | None], networks: list[str]) -> list[str]:
+        """Return the networks that were made for a store, or that it is in, and that no other container is in.
+
+        ``own`` are the names of the store's containers, and ``networks`` those that they are in.
+        """
+        if not self.version:
+            return []
+        shown = ("--format", f'{{{{.Name}}}}\t{{{{.Label "{LABEL}"}}}}')
+        _status, out, _err = self._docker("network", "ls", "--filter", f"label={LABEL}", *shown)
+        ours = dict(line.split("\t") for line in out.splitlines() if "\t" in line)
+        return [
+            name
+            for name, there in sorted(ours.items())
+            if name != network
+            and (name in networks or os.path.realpath(there) == os.path.realpath(home))
+            and own.issuperset(self.members(name))
+        ]
+
     def publisher(self, port: int) -> str | None:
         """Return the name of the running container that publishes ``port``."""
         if not self.version:
@@ -728,9 +767,13 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
         kept = held(tags, users, options["container"])
         for name in tags:
             images[name]["held"] = name in kept
-    container = None
+    container = aside = None
     if options["container"]:
-        for found in engine.inspect("container", [options["container"]]):
+        replaced = ASIDE.format(options["container"])
+        for found in engine.inspect("container", [options["container"], replaced]):
+            if found["Name"].lstrip("/") == replaced:
+                aside = replaced if LABEL in (found["Config"].get("Labels") or {}) else None
+                continue
             container = {
                 "id": found["Id"],
                 "image_id": found["Image"],
@@ -767,6 +810,7 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
         "images": images,
         "image": wanted,
         "container": container,
+        "aside": aside,
         "network": network,
         "tls": {wanted["name"]: look_at_tls(wanted) for wanted in options["tls"]},
         "docker_free_mb": free_mb(engine.data_root),
@@ -786,10 +830,20 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
             uid = subordinate(uid, engine.owner())
         result["home"] = {
             "uid": uid,
-            "current": uid is not None and look_at_home({**options["home"], "uid": uid}, engine.rootless),
+            "current": uid is not None
+            and look_at_home({**options["home"], "uid": uid}, engine.rootless, options["container"]),
             "problems": find_problems(options["home"]["path"].rstrip("/")),
             "missing": missing_passwords(options["home"]),
         }
+        if options["container"]:
+            result["other_home"] = _identity.other_home(options["container"], options["home"]["path"])
+        if options["network"]:
+            result["spare_networks"] = engine.spare_networks(
+                options["home"]["path"],
+                options["network"],
+                {options["container"], aside},
+                container["networks"] if container else [],
+            )
     if options["data_dir"]:
         result["data_users"] = engine.users_of(options["data_dir"])
         result["data_dir"] = look_at_data_dir(options["data_dir"])

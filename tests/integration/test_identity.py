@@ -50,6 +50,14 @@ def test_containers_on_the_data_are_found(run_module: RunModule, tmp_path: Path)
             assert found["container"]["group"] == "a-group"
             assert found["data_users"] == ([{"name": name, "state": "created"}] if same else [])
             assert found["home"]["missing"] == ["root_password"]
+            assert found["aside"] is None
+        # What a run that was interrupted left of the container before, also where there is no other yet.
+        docker("rename", name, f"{name}_replaced")
+        found = run_module("mlflow_mysql_host_info", {**options, "data_dir": f"{home}/data"})
+        assert (found["container"], found["aside"]) == (None, f"{name}_replaced")
+        docker("create", "--name", name, "--entrypoint", "bash", IMAGE)
+        found = run_module("mlflow_mysql_host_info", {"container": name})
+        assert found["container"]["home"] is None and found["aside"] == f"{name}_replaced"
     finally:
         docker("rm", "--force", name, scratch)
 
@@ -155,3 +163,26 @@ def test_every_playbook_of_a_group_names_what_is_another_store(
     }
     code, found = play(playbook, home.parent, {"one": {"ansible_host": "10.0.0.1"}}, variables)
     assert code == 2 and said in re.sub(r"\s+", " ", found), found
+
+
+        docker("rm", "--force", name, scratch, f"{name}_replaced")
+
+
+def test_networks_that_a_store_had_before(run_module: RunModule, tmp_path: Path) -> None:
+    name = f"networks-{free_port()}"
+    networks = [f"{name}-{number}" for number in range(4)]
+    for number, network in enumerate(networks):
+        labels = ("--label", f"{LABEL}={tmp_path if number < 3 else '/elsewhere'}")
+        docker("network", "create", *labels, network)
+    docker("create", "--name", name, "--network", networks[1], "--entrypoint", "bash", IMAGE)
+    docker("create", "--name", f"{name}-mlflow", "--network", networks[2], "--entrypoint", "bash", IMAGE)
+    try:
+        options = {"container": name, "home": {"path": str(tmp_path)}, "network": networks[0]}
+        # The one that it is in, not one with another container in it, nor that of another store.
+        assert run_module("mlflow_mysql_host_info", options)["spare_networks"] == [networks[1]]
+        docker("rm", "--force", f"{name}-mlflow")
+        options["network"] = f"{name}-new"
+        assert run_module("mlflow_mysql_host_info", options)["spare_networks"] == networks[:3]
+    finally:
+        docker("rm", "--force", name, f"{name}-mlflow")
+        docker("network", "rm", *networks)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _identity as identity
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home
 
 HOME = "/srv/mlflow-mysql"
 WANTED: dict[str, Any] = {"home": HOME, "container": "mlflow_mysql_db", "database": "mlflow"}
@@ -95,6 +96,12 @@ def test_what_is_there_and_is_wanted_is_no_problem() -> None:
             {"auth_database": "auth"},
             "users and permissions in users",
         ),
+        # It was set before.
+        (
+            {"data_dir": {"state": "mysql", "databases": {"mlflow": "tracking", "users": "auth"}}},
+            {},
+            "mlflow_mysql_auth_database is not set, and the store has MLflow's users and permissions in users",
+        ),
         ({"home": {"missing": SECRETS}}, {}, "recover_access"),
         ({"home": {"missing": ["root_password"]}}, {}, f"{HOME}/secrets/root_password"),
         ({"home": {"missing": ["container/mysql_password"]}}, {}, "mlflow_mysql_user_password"),
@@ -141,7 +148,10 @@ def test_what_goes_on_with_what_is_there_is_left_alone() -> None:
     # A store by itself becomes a member; a database beside another; no auth app; secrets that a run makes anew.
     assert identity.problems(host(), **WANTED, group="mlflow_store") == []
     both = {"state": "mysql", "databases": {"mlflow": "tracking", "old": "tracking", "users": "auth"}}
-    assert identity.problems(host(data_dir=both), **WANTED) == []
+    assert identity.problems(host(data_dir=both), **WANTED, auth_database="users") == []
+    one = {"state": "mysql", "databases": {"mlflow": "tracking", "old": "tracking"}}
+    assert identity.problems(host(data_dir=one), **WANTED) == []
+    assert identity.problems(host(data_dir=both), **WANTED, present=False) == []
     assert identity.problems(host(home={"missing": ["migrator_password"]}), **WANTED) == []
     # Passwords that are given, and a run that is to make them.
     lost = host(home={"missing": SECRETS})
@@ -166,3 +176,39 @@ def test_a_store_whose_data_is_gone_is_not_made_anew(state: str) -> None:
     assert identity.problems(gone, **WANTED, present=False) == []
     new = host(container=None, data_users=[], data_dir={"state": state, "made": False})
     assert identity.problems(new, **WANTED) == []
+
+
+def test_a_store_that_was_removed_is_not_made_elsewhere(tmp_path: Path) -> None:
+    """`remove` keeps the data, and nothing of the engine's says where it is."""
+    records, old, new = str(tmp_path / "records"), store(tmp_path / "old", "mlflow"), tmp_path / "new"
+    assert identity.other_home("db", str(new), records) is None
+    first = Home(str(old), 0, check=False)
+    first.record("db", records)
+    assert first and identity.recorded("db", records) == str(old)
+    again = Home(str(old), 0, check=False)
+    again.record("db", records)
+    assert not again
+    assert identity.other_home("db", str(old), records) is None
+    assert identity.other_home("db", str(new), records) == str(old)
+    assert identity.other_home("another", str(new), records) is None
+
+    removed = host(container=None, data_users=[], data_dir={"state": "absent"}, other_home=str(old))
+    (problem,) = identity.problems(removed, **WANTED)
+    assert f"is in {old}, where its data was kept" in problem and "nothing was changed" in problem
+    assert "mlflow_mysql_purge_data=true" in problem and "mlflow_mysql_container_name" in problem
+    # It is restored there, is used no more, or was copied.
+    assert identity.problems(removed, **WANTED, restores=True) == []
+    assert identity.problems(removed, **WANTED, present=False) == []
+    assert identity.problems({**removed, "data_dir": host()["data_dir"]}, **WANTED) == []
+
+    # Under another name it is the same store, and the first name is free.
+    Home(str(old), 0, check=False).record("renamed", records)
+    assert (identity.recorded("db", records), identity.recorded("renamed", records)) == (None, str(old))
+    # What is removed with its data, or was moved, is not missed.
+    Home(str(new), 0, check=False).forget("renamed", records)
+    assert identity.recorded("renamed", records) == str(old)
+    old.rename(new)
+    assert identity.other_home("renamed", str(new), records) is None
+    old.mkdir()
+    Home(str(old), 0, check=False).forget("renamed", records)
+    assert identity.recorded("renamed", records) is None

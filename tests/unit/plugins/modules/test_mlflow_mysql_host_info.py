@@ -400,6 +400,9 @@ def test_what_is_held() -> None:
     }
     alone = {f"r/i:{one}": "1", "r/i:latest": "1", "r/i:first": "1"}
     assert module.held(alone, {"1": ["first"]}, "first") == set()
+    # What an interrupted run left of the container before is the store's own.
+    assert module.held(alone, {"1": ["first", "first_replaced"]}, "first") == set()
+    assert module.held(alone, {"1": ["second_replaced"]}, "first") == set(alone)
     assert module.held(alone, {"1": ["first"]}, None) == set(alone)
 
 
