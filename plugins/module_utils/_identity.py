@@ -182,7 +182,7 @@ def problems(
             "its place, run the playbook remove with mlflow_mysql_purge_data=true first, which keeps the backups."
         )
     other = host.get("other_home")
-    if other and not there and data.get("state") in ("absent", "empty") and not restores:
+    if other and not there and data.get("state") in ("absent", "empty") and group is None and not restores:
         found.append(
             f"The store of the container {container} is in {other}, where its data was kept, and mlflow_mysql_home is "
             f"{home}, where there is none: nothing was changed, and MLflow would find an empty store. Set "

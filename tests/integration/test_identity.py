@@ -59,7 +59,7 @@ def test_containers_on_the_data_are_found(run_module: RunModule, tmp_path: Path)
         found = run_module("mlflow_mysql_host_info", {"container": name})
         assert found["container"]["home"] is None and found["aside"] == f"{name}_replaced"
     finally:
-        docker("rm", "--force", name, scratch)
+        docker("rm", "--force", name, scratch, f"{name}_replaced")
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +163,6 @@ def test_every_playbook_of_a_group_names_what_is_another_store(
     }
     code, found = play(playbook, home.parent, {"one": {"ansible_host": "10.0.0.1"}}, variables)
     assert code == 2 and said in re.sub(r"\s+", " ", found), found
-
-
-        docker("rm", "--force", name, scratch, f"{name}_replaced")
 
 
 def test_networks_that_a_store_had_before(run_module: RunModule, tmp_path: Path) -> None:

@@ -196,8 +196,9 @@ def test_a_store_that_was_removed_is_not_made_elsewhere(tmp_path: Path) -> None:
     (problem,) = identity.problems(removed, **WANTED)
     assert f"is in {old}, where its data was kept" in problem and "nothing was changed" in problem
     assert "mlflow_mysql_purge_data=true" in problem and "mlflow_mysql_container_name" in problem
-    # It is restored there, is used no more, or was copied.
+    # It is restored there, comes from other members, is used no more, or was copied.
     assert identity.problems(removed, **WANTED, restores=True) == []
+    assert identity.problems(removed, **WANTED, group="team") == []
     assert identity.problems(removed, **WANTED, present=False) == []
     assert identity.problems({**removed, "data_dir": host()["data_dir"]}, **WANTED) == []
 
