@@ -183,3 +183,20 @@ def test_networks_that_a_store_had_before(run_module: RunModule, tmp_path: Path)
     finally:
         docker("rm", "--force", name, f"{name}-mlflow")
         docker("network", "rm", *networks)
+
+
+def test_the_uri_of_a_group_is_printed_where_a_member_is_lost(member: tuple[str, Path]) -> None:
+    container, home = member
+    lost = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    variables = {
+        "mlflow_mysql_home": str(home),
+        "mlflow_mysql_container_name": container,
+        "mlflow_mysql_group": "mlflow_backend_store",
+    }
+    code, said = play(
+        "group_uri", home.parent, {"lost": lost, "there": {"ansible_host": "10.0.0.2"}}, variables
+    )
+    assert code == 0 and "@127.0.0.1:6446/mlflow?" in said, said
+    # None that answers has been a member.
+    code, said = play("group_uri", home.parent, {"lost": lost}, variables)
+    assert code and "No host of mlflow_backend_store answers that is a member" in said, said
