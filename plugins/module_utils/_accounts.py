@@ -107,6 +107,7 @@ class AccountPlan:
     password_changed: bool = False
     removed: bool = False
     old_password_discarded: bool = False
+    old_password_valid: bool = False
     granted: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
@@ -125,6 +126,7 @@ class AccountPlan:
             "created": self.created,
             "password_changed": self.password_changed,
             "old_password_discarded": self.old_password_discarded,
+            "old_password_valid": self.old_password_valid,
             "granted": list(self.granted),
             "revoked": list(self.revoked),
             "removed": self.removed,
@@ -232,12 +234,15 @@ def create_database(name: str, charset: str, collation: str) -> Statement:
 
 
 def plan_account(
-    wanted: WantedAccount, current: CurrentAccount | None, password_accepted: bool
+    wanted: WantedAccount,
+    current: CurrentAccount | None,
+    password_accepted: bool,
+    old_password_accepted: bool = False,
 ) -> AccountPlan:
     """The way from `current` (None: there is no such account) to `wanted`.
 
-    `password_accepted` says whether a login with the wanted password was taken for this account.
-    Raises BadRequest for a new account without a password.
+    `password_accepted` says whether the wanted password is the account's own, `old_password_accepted` whether it is the
+    one from before, which is still valid beside that. Raises BadRequest for a new account without a password.
     """
     if not wanted.present:
         return _plan_removal(wanted, current)
@@ -261,7 +266,7 @@ def plan_account(
                 f"the old password of {wanted.label} is to go, but the one given is not its newest: give that, or set "
                 "it first"
             )
-        if wanted.retain_old_password and base.has_old_password:
+        if wanted.retain_old_password and base.has_old_password and not old_password_accepted:
             raise BadRequest(
                 f"{wanted.label} already has an old password that is still valid, and MySQL keeps one only: discard it "
                 "first (discard_old_password)"
@@ -269,7 +274,10 @@ def plan_account(
         retain = " RETAIN CURRENT PASSWORD" if wanted.retain_old_password else ""
         change = f"ALTER USER %s@%s IDENTIFIED BY %s{retain}"
         statements.append(Statement(change, (*who, wanted.password), f"set the password of {wanted.label}"))
-    discarded = wanted.discard_old_password and base.has_old_password
+    # As the newest again it is no second one: MySQL would keep it as both, and refuse the next rotation.
+    same = password_changed and old_password_accepted and not wanted.retain_old_password
+    discarded = base.has_old_password and (wanted.discard_old_password or same)
+    retained = password_changed and wanted.retain_old_password
     if discarded:
         sql = "ALTER USER %s@%s DISCARD OLD PASSWORD"
         statements.append(Statement(sql, who, f"discard the old password of {wanted.label}"))
@@ -291,6 +299,7 @@ def plan_account(
         created=created,
         password_changed=new_password,
         old_password_discarded=discarded,
+        old_password_valid=retained or (base.has_old_password and not discarded),
         granted=tuple(granted),
         revoked=tuple(revoked),
         statements=tuple(statements),

@@ -73,7 +73,8 @@ options:
         type: path
       update_password:
         description:
-          - V(always) sets the password when it is not the account's, which an old one that is still valid is not.
+          - V(always) sets the password when it is not the account's, which an old one that is still valid is not. If it
+            is that one, the account has no other password afterwards.
           - V(on_create) sets it on a new account only, and does not try it on an existing one.
         type: str
         choices: [always, on_create]
@@ -81,7 +82,8 @@ options:
       retain_old_password:
         description:
           - When the password is set, the one from before stays valid beside it, until it is discarded, so that clients
-            can change over. MySQL keeps one such password; a second is refused.
+            can change over. MySQL keeps one such password; a second is refused. If the password is the one from before,
+            the two change places.
         type: bool
         default: false
       discard_old_password:
@@ -277,6 +279,9 @@ accounts:
     old_password_discarded:
       description: Whether a password from before was made invalid.
       type: bool
+    old_password_valid:
+      description: Whether a password from before is valid beside the account's own.
+      type: bool
     granted:
       description: What was granted.
       type: list
@@ -374,7 +379,7 @@ class StoredAccount:
     """What the server keeps of an account besides its privileges."""
 
     hash: bytes = field(repr=False)
-    has_old_password: bool
+    old_hash: bytes | None = field(repr=False)
     ssl_type: str
     max_user_connections: int
     owner: str | None
@@ -477,11 +482,13 @@ class Server:
         """All accounts, by name and host."""
         rows = self.read(
             "SELECT user, host, CAST(authentication_string AS BINARY), "
-            "user_attributes->>'$.additional_password' IS NOT NULL, ssl_type, max_user_connections, "
+            "CAST(user_attributes->>'$.additional_password' AS BINARY), ssl_type, max_user_connections, "
             f"user_attributes->>'$.metadata.{_accounts.OWNER}' FROM mysql.user"
         )
         return {
-            (name, host): StoredAccount(_bytes(stored), bool(old), _text(kind), int(limit), owner)
+            (name, host): StoredAccount(
+                _bytes(stored), None if old is None else _bytes(old), _text(kind), int(limit), owner
+            )
             for name, host, stored, old, kind, limit, owner in rows
         }
 
@@ -517,7 +524,7 @@ class Server:
                 {pattern: frozenset(privileges) for pattern, privileges in databases[key].items()},
                 _accounts.REQUIREMENTS.get(stored[key].ssl_type, "specified"),
                 stored[key].max_user_connections,
-                stored[key].has_old_password,
+                stored[key].old_hash is not None,
                 stored[key].owner,
             )
             for key in grantees.values()
@@ -662,6 +669,13 @@ def accepts(account: WantedAccount, stored: StoredAccount, login: Login) -> bool
     address = address_of(account, login)
     user = _connection.try_login(address, account.name, account.password, login.timeout, login.tls)
     return user == f"{account.name}@{account.host}"
+
+
+def is_old_password(account: WantedAccount, stored: StoredAccount) -> bool:
+    """Whether the wanted password is the one from before, which is still valid beside the account's own."""
+    if account.password is None or stored.old_hash is None:
+        return False
+    return bool(_caching_sha2.is_password_of(stored.old_hash, account.password))
 
 
 def must_verify(plan: AccountPlan, asked: bool | None, login: Login) -> bool:
@@ -861,9 +875,13 @@ def _plan(
                 f"{account.label} is the account that this module is logged in as: it can't be removed"
             )
         tried = exists and account.present and account.update_password
+        accepted = tried and accepts(account, stored[account.key], login)
         plans.append(
             _accounts.plan_account(
-                account, current.get(account.key), tried and accepts(account, stored[account.key], login)
+                account,
+                current.get(account.key),
+                accepted,
+                tried and not accepted and is_old_password(account, stored[account.key]),
             )
         )
     return plans

@@ -92,6 +92,7 @@ def test_create_then_nothing_to_do(clean: MySQL, run_module: RunModule) -> None:
             "created": True,
             "password_changed": True,
             "old_password_discarded": False,
+            "old_password_valid": False,
             "granted": [
                 "DELETE ON mlflow.*",
                 "INSERT ON mlflow.*",
@@ -824,7 +825,21 @@ def test_rotation(clean: MySQL, run_module: RunModule) -> None:
 def test_an_old_password_is_not_the_password(clean: MySQL, run_module: RunModule) -> None:
     ok(rotate(clean, run_module, "first one"), changed=True)
     ok(rotate(clean, run_module, "second one", retain_old_password=True), changed=True)
+    again = ok(rotate(clean, run_module, "first one"), changed=True)
+    # There is no second one then, which the next rotation would be refused for.
+    assert again["accounts"][0]["old_password_valid"] is False
+    ok(rotate(clean, run_module, "first one", discard_old_password=True), changed=False)
+    assert [logs_in(clean, "first one"), logs_in(clean, "second one")] == [True, False]
+    ok(rotate(clean, run_module, "second one", retain_old_password=True), changed=True)
+    assert [logs_in(clean, "first one"), logs_in(clean, "second one")] == [True, True]
+
+
+def test_the_old_password_and_the_new_one_change_places(clean: MySQL, run_module: RunModule) -> None:
     ok(rotate(clean, run_module, "first one"), changed=True)
+    ok(rotate(clean, run_module, "second one", retain_old_password=True), changed=True)
+    back = ok(rotate(clean, run_module, "first one", retain_old_password=True), changed=True)
+    assert back["accounts"][0]["old_password_valid"] is True
+    assert [logs_in(clean, "first one"), logs_in(clean, "second one")] == [True, True]
     ok(rotate(clean, run_module, "first one", discard_old_password=True), changed=True)
     assert [logs_in(clean, "first one"), logs_in(clean, "second one")] == [True, False]
 

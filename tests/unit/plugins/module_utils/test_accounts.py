@@ -75,6 +75,48 @@ def test_password(accepted: bool, update: bool, expected: list[str]) -> None:
     assert plan.changed is bool(expected)
 
 
+TWO_PASSWORDS = CurrentAccount(has_old_password=True)
+DISCARD = "ALTER USER %s@%s DISCARD OLD PASSWORD"
+
+
+def test_the_old_password_as_the_newest_again_leaves_no_second_one() -> None:
+    plan = accounts.plan_account(wanted(password="old"), TWO_PASSWORDS, False, old_password_accepted=True)
+    assert sql(plan) == ["ALTER USER %s@%s IDENTIFIED BY %s", DISCARD]
+    result = plan.result()
+    assert (result["password_changed"], result["old_password_discarded"], result["old_password_valid"]) == (
+        True,
+        True,
+        False,
+    )
+
+
+def test_the_two_passwords_change_places() -> None:
+    again = wanted(password="old", retain_old_password=True)
+    plan = accounts.plan_account(again, TWO_PASSWORDS, False, old_password_accepted=True)
+    assert sql(plan) == ["ALTER USER %s@%s IDENTIFIED BY %s RETAIN CURRENT PASSWORD"]
+    assert plan.result()["old_password_valid"] is True
+
+
+@pytest.mark.parametrize(
+    ("options", "current", "accepted", "expected"),
+    [
+        ({}, None, False, False),
+        ({"retain_old_password": True}, None, False, False),
+        ({"retain_old_password": True}, CurrentAccount(), False, True),
+        ({"retain_old_password": True}, CurrentAccount(), True, False),
+        ({"retain_old_password": True}, TWO_PASSWORDS, True, True),
+        ({}, TWO_PASSWORDS, True, True),
+        ({"discard_old_password": True}, TWO_PASSWORDS, True, False),
+        ({"present": False}, TWO_PASSWORDS, False, False),
+    ],
+)
+def test_whether_an_old_password_is_valid(
+    options: dict[str, bool], current: CurrentAccount | None, accepted: bool, expected: bool
+) -> None:
+    plan = accounts.plan_account(wanted(password="new", **options), current, accepted)
+    assert plan.result()["old_password_valid"] is expected
+
+
 def test_null_leaves_all_alone() -> None:
     current = CurrentAccount(frozenset({"RELOAD"}), {"mlflow": frozenset({"DROP"})})
     plan = accounts.plan_account(wanted(password=None, database="mlflow"), current, False)
