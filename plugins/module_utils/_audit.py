@@ -25,12 +25,16 @@ EVERY_ADDRESS = ("*", "0.0.0.0", "::", "")  # noqa: S104
 # The oldest series that still gets security fixes: www.mysql.com/support/eol-notice.html
 OLDEST_SUPPORTED = (8, 4)
 LONGEST_PASSWORD_LIFE = 365  # days
+LONGEST_ROTATION = 7  # days in which an old password is valid beside the new one
 LEAST_CERTIFICATE_LIFE = 7  # days
 
 
 @dataclass(frozen=True)
 class Account:
-    """A row of mysql.user; `privileges` are its server-wide ones, `grants` says whether it may pass any on."""
+    """A row of mysql.user; `privileges` are its server-wide ones, `grants` says whether it may pass any on.
+
+    With `old_password` it has two passwords, one from before the `password_days`.
+    """
 
     name: str
     host: str
@@ -39,6 +43,7 @@ class Account:
     locked: bool = False
     ssl_type: str = ""
     password_days: float | None = 0
+    old_password: bool = False
     privileges: frozenset[str] = frozenset()
     grants: bool = False
 
@@ -261,6 +266,12 @@ def password_age(e: Evidence) -> tuple[str, str]:
         f"{a.label} ({a.password_days:.0f} days)"
         for a in e.people()
         if a.has_password and not a.locked and (a.password_days or 0) > LONGEST_PASSWORD_LIFE
+    ]
+    # A rotation that nobody finished changed nothing for who has the old password.
+    old += [
+        f"{a.label} (an older one is valid, {a.password_days:.0f} days after it was changed)"
+        for a in e.people()
+        if a.old_password and not a.locked and (a.password_days or 0) > LONGEST_ROTATION
     ]
     return none_of(old, f"all were changed within {LONGEST_PASSWORD_LIFE} days")
 
@@ -609,7 +620,7 @@ CONTROLS: tuple[Control, ...] = (
         "server",
         "Passwords change at least once a year",
         mysql("2.7", "7.4"),
-        "Run the playbook rotate_passwords.",
+        "Run the playbook rotate_passwords, with mlflow_mysql_rotation_phase=finish where an older one is valid.",
         password_age,
     ),
     Control(

@@ -220,6 +220,8 @@ def read_accounts(connection: Connection[Any]) -> list[_audit.Account]:
                 has_password=bool(row.get("authentication_string")),
                 locked=text(row.get("account_locked")) == "Y",
                 ssl_type=text(row.get("ssl_type")),
+                old_password="additional_password"
+                in (json.loads(text(row.get("user_attributes")) or "{}") or {}),
                 password_days=(now - changed).total_seconds() / 86400 if changed else None,
                 privileges=frozenset(named | {text(entry["priv"]).upper() for entry in own}),
                 grants=text(row.get("grant_priv")) == "Y"

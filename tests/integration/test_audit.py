@@ -48,6 +48,10 @@ def test_accounts_are_found(clean: MySQL, run_module: RunModule) -> None:
     clean.execute("GRANT FILE, SELECT ON *.* TO mlflowa@'%%'")
     clean.execute("GRANT SET_ANY_DEFINER ON *.* TO mlflowa@'%%' WITH GRANT OPTION")
     clean.execute("CREATE USER mlflowb@localhost")
+    clean.execute("ALTER USER mlflowa@'%%' IDENTIFIED BY 'Some-Password-2' RETAIN CURRENT PASSWORD")
+    clean.execute(
+        "UPDATE mysql.user SET password_last_changed = NOW() - INTERVAL 30 DAY WHERE user = 'mlflowa'"
+    )
     clean.execute("CREATE DATABASE test")
     try:
         found = by_id(audit(clean, run_module))
@@ -57,6 +61,10 @@ def test_accounts_are_found(clean: MySQL, run_module: RunModule) -> None:
         assert found["no-definer-privileges"]["found"] == "mlflowa@% (SET_ANY_DEFINER)"
         assert found["no-grant-option"]["found"] == "mlflowa@%"
         assert found["no-empty-passwords"]["found"] == "mlflowb@localhost"
+        assert (
+            found["passwords-change"]["found"]
+            == "mlflowa@% (an older one is valid, 30 days after it was changed)"
+        )
         assert found["no-test-database"]["found"] == "test"
         trusted = by_id(audit(clean, run_module, administrators=["root", "mlflowa@%"]))
         assert trusted["no-file-privilege"]["status"] == trusted["no-grant-option"]["status"] == "pass"

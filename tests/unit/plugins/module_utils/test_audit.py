@@ -150,6 +150,7 @@ WRONG: list[tuple[Evidence, set[str]]] = [
     (with_account("mysql.session", "%", locked=False), {"no-wildcard-hosts"}),
     (with_account("a", EVERYWHERE, plugin="mysql_native_password"), {"strong-authentication"}),
     (with_account("a", EVERYWHERE, password_days=366), {"passwords-change"}),
+    (with_account("a", EVERYWHERE, password_days=8, old_password=True), {"passwords-change"}),
     *(
         (with_account("a", EVERYWHERE, privileges=frozenset({name})), {control})
         for name, control in (
@@ -261,6 +262,11 @@ WRONG: list[tuple[Evidence, set[str]]] = [
 @pytest.mark.parametrize(("evidence", "expected"), WRONG)
 def test_one_thing_wrong(evidence: Evidence, expected: set[str]) -> None:
     assert failing(evidence) == expected
+
+
+def test_a_rotation_may_take_a_week() -> None:
+    assert not failing(with_account("a", EVERYWHERE, password_days=6, old_password=True))
+    assert not failing(with_account("a", EVERYWHERE, password_days=8, old_password=True, locked=True))
 
 
 def test_every_control_can_fail() -> None:
