@@ -65,6 +65,7 @@ class Inspection:
     sessions: int = 0
     old: tuple[OldSession, ...] = ()
     logins: tuple[OldLogins, ...] = ()
+    two_passwords: tuple[str, ...] = ()  # those of the users who have an old password beside the new one
     blind: tuple[str, ...] = ()
 
     def clients(self, recent: float) -> list[str]:
@@ -124,17 +125,31 @@ def rows(connection: Any, statement: str, *values: Any) -> list[tuple[Any, ...]]
         return list(cursor.fetchall())
 
 
-def inspect(connection: Any, users: Sequence[str], begin: Begin | None) -> Inspection:
+def inspect(connection: Any, users: Sequence[str], begin: Begin | None, predict: bool = False) -> Inspection:
     """The sessions of `users`, and which of them have an old password, as an administrator sees them.
 
-    Without `begin` every session counts as old: the new password is not known to anybody yet.
+    Without `begin` every session counts as old: the new password is not known to anybody yet. Where a user has one
+    password only, no session does, unless that is to `predict` what a rotation would find.
     """
+    # The times of day of a server's own zone are ambiguous when its clocks are put back.
+    rows(connection, "SET @@SESSION.time_zone = '+00:00'")
     recorded, verbosity, clock, uptime = rows(
         connection,
         "SELECT @@GLOBAL.performance_schema, @@GLOBAL.log_error_verbosity, UNIX_TIMESTAMP(NOW(6)),"
         " (SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime')",
     )[0]
     clock = float(clock)
+    two_passwords = sorted(
+        {
+            str(row[0])
+            for row in rows(
+                connection,
+                "SELECT user FROM mysql.user WHERE user_attributes->>'$.additional_password' IS NOT NULL",
+            )
+            if row[0] in users
+        }
+    )
+    counted = users if predict else two_passwords
     if not recorded:
         found = [
             (int(row[0]), str(row[1]), str(row[2] or "").rsplit(":", 1)[0])
@@ -173,7 +188,7 @@ def inspect(connection: Any, users: Sequence[str], begin: Begin | None) -> Inspe
             begin.at,
         ):
             match = SECOND_PASSWORD.search(str(text))
-            if match and match.group(1) in users:
+            if match and match.group(1) in counted:
                 with_old.add(int(number))
                 used.setdefault(match.group(1), []).append(float(ago))
     if begin is not None and not recorded:
@@ -189,7 +204,7 @@ def inspect(connection: Any, users: Sequence[str], begin: Begin | None) -> Inspe
     old = []
     for number, user, host in sorted(mine):
         reason = OPENED_BEFORE if number <= boundary else OLD_PASSWORD if number in with_old else None
-        if reason is not None:
+        if reason is not None and user in counted:
             about = attributes.get(number, {})
             pid = about.get("_pid", "")
             old.append(
@@ -203,7 +218,7 @@ def inspect(connection: Any, users: Sequence[str], begin: Begin | None) -> Inspe
                 )
             )
     logins = tuple(OldLogins(user, len(times), max(0.0, min(times))) for user, times in sorted(used.items()))
-    return Inspection(newest, clock, len(mine), tuple(old), logins, tuple(blind))
+    return Inspection(newest, clock, len(mine), tuple(old), logins, tuple(two_passwords), tuple(blind))
 
 
 def is_local(host: str) -> bool:

@@ -15,6 +15,7 @@ description:
     how often it was used since.
   - A session counts if it was open when the new passwords were set, or if the server noted that it logged in with the
     second of two passwords. The server does so with C(log_error_verbosity=3); otherwise RV(blind) says what is missed.
+  - Where an account has one password only, nobody uses an old one.
   - A client that has no session open at the moment cannot be seen.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
@@ -36,7 +37,9 @@ options:
     description:
       - V(begun) writes to O(marker) that the rotation begins here, unless that is written down already. Use it after
         the new passwords were set, and before anybody gets to know them.
-      - V(inspected) only looks. Without a time in O(marker) each session counts as one with an old password.
+      - V(inspected) only looks. Without a time in O(marker) each session counts as one with an old password, if the
+        account has two.
+      - In check mode V(begun) says what it would find if a rotation began now.
     type: str
     choices: [begun, inspected]
     default: inspected
@@ -103,6 +106,11 @@ old_sessions:
         - V(opened_before) if it is older than the new password, V(old_password) if it logged in with the old one
           afterwards.
       type: str
+old_password_valid:
+  description: Those of O(users) who have an old password beside the new one.
+  returned: success
+  type: list
+  elements: str
 old_logins:
   description: The accounts whose old password was used since the rotation began.
   returned: success
@@ -144,15 +152,15 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do what `params` ask for; returns the module's result. Raises ConnectionFailed and MarkerUnusable."""
     login = _connection.login_from_params(params)
     begin = _rotation.read_marker(params["marker"])
+    begins = params["state"] == "begun" and begin is None
     connection = _connection.connect_administrator(login)
     try:
-        found = _rotation.inspect(connection, params["users"], begin)
+        found = _rotation.inspect(connection, params["users"], begin, predict=begins and check_mode)
     except Exception as error:  # pymysql's errors have no base that all versions share
         raise _connection.ConnectionFailed(_connection.describe_error(error, login.address)) from None
     finally:
         connection.close()
     clients = found.clients(params["recent"])
-    begins = params["state"] == "begun" and begin is None
     if begins and not check_mode:
         _rotation.write_marker(params["marker"], _rotation.Begin(found.newest, found.clock))
     return {
@@ -160,6 +168,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "in_use": bool(clients),
         "sessions": found.sessions,
         "old_sessions": [asdict(session) for session in found.old],
+        "old_password_valid": list(found.two_passwords),
         "old_logins": [asdict(login) for login in found.logins],
         "clients": clients,
         "blind": list(found.blind),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _rotation
 from conftest import MySQL, RunModule
 
 USER = "mlflowusr"
@@ -74,6 +75,7 @@ def test_a_rotation_that_was_begun_is_not_begun_again(
 ) -> None:
     marker = tmp_path / "rotating"
     marker.touch()
+    rotating.execute(f"ALTER USER {USER} IDENTIFIED BY 'the new one' RETAIN CURRENT PASSWORD")
     predicted = run_module(
         "mlflow_mysql_rotation",
         rotating.options(marker=str(marker), users=[USER], state="begun"),
@@ -83,7 +85,7 @@ def test_a_rotation_that_was_begun_is_not_begun_again(
 
     assert look(run_module, rotating, marker, "begun")["changed"] is True
     written = marker.read_text()
-    new = rotating.login(USER, "the old one")
+    new = rotating.login(USER, "the new one")
 
     again = look(run_module, rotating, marker, "begun")
 
@@ -101,11 +103,50 @@ def test_it_says_what_cannot_be_known(rotating: MySQL, run_module: RunModule, tm
 
 def test_without_a_time_every_session_counts(rotating: MySQL, run_module: RunModule, tmp_path: Path) -> None:
     session = rotating.login(USER, "the old one")
+    rotating.execute(f"ALTER USER {USER} IDENTIFIED BY 'the new one' RETAIN CURRENT PASSWORD")
 
     found = look(run_module, rotating, tmp_path / "none")
 
     assert [old["reason"] for old in found["old_sessions"]] == ["opened_before"]
+    assert found["old_password_valid"] == [USER]
     session.close()
+
+
+def test_nobody_is_locked_out_where_no_old_password_is_valid(
+    rotating: MySQL, run_module: RunModule, tmp_path: Path
+) -> None:
+    """As where the password is given and is the same as before, or where the old ones were discarded already."""
+    marker = tmp_path / "rotating"
+    session = rotating.login(USER, "the old one")
+
+    for state in ("inspected", "begun", "inspected"):
+        found = look(run_module, rotating, marker, state)
+        assert (found["old_sessions"], found["in_use"], found["sessions"]) == ([], False, 1)
+        assert found["old_password_valid"] == []
+    session.close()
+
+
+def test_check_mode_says_who_would_have_an_old_password(
+    rotating: MySQL, run_module: RunModule, tmp_path: Path
+) -> None:
+    session = rotating.login(USER, "the old one")
+    options = rotating.options(marker=str(tmp_path / "none"), users=[USER], state="begun")
+
+    found = run_module("mlflow_mysql_rotation", options, check=True)
+
+    assert [old["connection"] for old in found["old_sessions"]] == [session.thread_id()]
+    session.close()
+
+
+def test_the_time_of_the_beginning_is_right_where_the_clock_is_put_back(rotating: MySQL) -> None:
+    connection = rotating.root()
+    with connection.cursor() as cursor:
+        # Half past one, twice, in New York on 1 November 2026.
+        for moment in (1793511000, 1793514600):
+            cursor.execute("SET @@SESSION.time_zone = 'America/New_York'")
+            cursor.execute(f"SET @@SESSION.timestamp = {moment}")
+            assert _rotation.inspect(connection, [USER], None).clock == moment
+    connection.close()
 
 
 def test_after_a_restart_no_session_is_older_than_the_new_password(
