@@ -258,3 +258,12 @@ def test_reports_are_lists_of_lines() -> None:
                 assert "_report(" not in said or "splitlines()" in said, (path, task["name"])
             reports += isinstance(said, list) or "splitlines()" in said
     assert reports > 5
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("roles/*/tasks/rotate*.yml")), ids=lambda path: "/".join(path.parts[-3:])
+)
+def test_what_is_given_on_the_command_line_does_not_change_the_steps_of_a_rotation(path: Path) -> None:
+    """A variable that is given with -e goes before what one role tells another."""
+    for task in tasks_of(load(str(path.relative_to(ROOT)))):
+        assert not {name for name in task.get("vars", {}) if name.startswith("mlflow_")}, task["name"]
