@@ -82,7 +82,8 @@ class Live:
     """What a running server says of itself.
 
     `start` tells one run of the server from another. `switched` is how often since then a session set its
-    `sql_log_bin`, and `open` how many have it off now; None if the server does not say.
+    `sql_log_bin`, and `open` how many have it off now; None if the server does not say. These and `filters` are what it
+    said the last time that it was asked for them, which was now if this is `deep`.
     """
 
     executed: str
@@ -93,6 +94,7 @@ class Live:
     filters: str = ""
     switched: int | None = None
     open: int | None = None
+    deep: bool = True
 
     @property
     def gtids(self) -> GtidSet:
@@ -151,7 +153,8 @@ class Witness:
             self.made_with, self.until = with_what, time.monotonic() + STAYS
             self.deep_at = float("-inf")
         executed, uuid, log_bin, mode, counts = rows(self.connection, ASKED)[0]
-        if deep or self.open or time.monotonic() - self.deep_at >= DEEP:
+        deep = deep or bool(self.open) or time.monotonic() - self.deep_at >= DEEP
+        if deep:
             self._ask_deeply(bool(counts), bool(log_bin))
         self.problem = None
         return Live(
@@ -163,6 +166,7 @@ class Witness:
             self.filters,
             self.switched,
             self.open,
+            deep,
         )
 
     def _ask_deeply(self, counts: bool, log_bin: bool) -> None:

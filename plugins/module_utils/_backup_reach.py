@@ -55,6 +55,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_l
 )
 
 HOLES = "holes.json"
+ASKED = ".asked"  # was changed when the server said the last time that its log holds all that it executed
 STARTS_WITHIN = 600  # seconds; a server that starts has its data open before its log
 REMEDY = "run make backup, or mlflow-mysql-backup full on the host"
 
@@ -73,6 +74,9 @@ LASTING = {
     GTID_OFF: "the server's gtid_mode is {about}: set it to ON",
     FILTERED: "the server leaves databases out of its binary log ({about}): leave that out, and start it again",
 }
+
+# What a server is not asked for at each look.
+SELDOM = (SWITCHED, FILTERED)
 
 # Why a full backup is needed.
 NONE, RESET, GAP, HOLE, ELSEWHERE = "none", "reset", "gap", "hole", "off_host"
@@ -296,7 +300,7 @@ def beside(settings: Settings) -> Iterator[Settings]:
                 elif not entry.name.startswith(PARTIAL):
                     os.symlink(entry.path, os.path.join(target, entry.name))
         os.symlink(archive.full, os.path.join(directory, "full"))
-        for name in (COPIED, OFF_HOST):
+        for name in (ASKED, COPIED, OFF_HOST):
             with contextlib.suppress(FileNotFoundError):
                 shutil.copy2(os.path.join(settings.directory, name), directory)
         yield replace(settings, directory=directory)
@@ -315,8 +319,9 @@ class Watch(Judge):
         self.deep = deep
         self.live: Live | None = None
         self.silent_since: float | None = None
-        self.good_at: float | None = None  # the last time that there was no hole
-        self.before = ""  # what the log held then
+        # The last time that the server said that there was no hole, and what its log held then: for what it is asked
+        # at each look, and for the others.
+        self.good: dict[bool, tuple[float, str]] = {}
         self.known: tuple[Any, GtidSet] | None = None
         self.fulls: tuple[Any, list[dict[str, Any]]] | None = None
         self.needed: tuple[Any, tuple[str, str] | None] | None = None
@@ -351,8 +356,9 @@ class Watch(Judge):
             problem = (
                 f"a restore would lose what the store holds: {wanted[1]}.{is_open} For a full backup {REMEDY}"
             )
-        if not kinds:
-            self.good_at, self.before = looked, str(copied)
+        if not kinds and self.live is not None:
+            # What was committed since it was asked may be later than a hole.
+            self._note(looked, str(copied.without(copied.without(self.live.gtids))), self.live.deep)
         return {
             "problem": problem,
             "needs": None if lasting is not None or wanted is None or wanted[0] == ELSEWHERE else wanted[0],
@@ -376,7 +382,29 @@ class Watch(Judge):
         # What was executed since the copy is no hole: of this answer only the counters count.
         live = self.witness.ask(True)
         if live is not None:
-            self.live = replace(self.live, start=live.start, switched=live.switched, open=live.open)
+            self.live = replace(
+                self.live, start=live.start, switched=live.switched, open=live.open, deep=True
+            )
+
+    def _note(self, looked: float, copied: str, deep: bool) -> None:
+        """Note that the server said that there is no hole. Another process begins with what the file says."""
+        self.good[False] = (looked, copied)
+        if deep:
+            self.good[True] = (looked, copied)
+            path = os.path.join(self.settings.directory, ASKED)
+            with open(path, "a", encoding="utf-8"):
+                os.utime(path, (looked, looked))
+
+    def _good(self, kind: str, looked: float, own: Sequence[Mapping[str, Any]]) -> tuple[float, str]:
+        """Return when a kind of hole was not there yet for sure, and what the log held then, if that is known."""
+        known = self.good.get(kind in SELDOM)
+        if known is not None:
+            return known
+        try:
+            at = os.stat(os.path.join(self.settings.directory, ASKED)).st_mtime
+        except OSError:
+            at = parse_time(own[-1]["begun"]) if own else looked
+        return min(looked, at), ""
 
     def _own(self, timeline: Timeline) -> list[Mapping[str, Any]]:
         """Return the full backups of the store as it is now."""
@@ -468,14 +496,13 @@ class Watch(Judge):
         What is seen before there is one may be while the first is made, which does not hold it then.
         """
         found = [one for one in holes if not own or not all(holds(manifest, one) for manifest in own)]
-        copied = copied_at(self.settings)
-        since = min(looked, copied or looked) if self.good_at is None else self.good_at
         for kind, gtids in kinds.items():
             last = next(
                 (one for one in found if one.kind == kind and not (own and holds(own[-1], one))), None
             )
             if last is None:
-                found.append(Hole(kind, since, time.time(), self.before, gtids))
+                since, before = self._good(kind, looked, own)
+                found.append(Hole(kind, since, time.time(), before, gtids))
             elif kind != GTIDS or last.gtids != gtids:
                 found[found.index(last)] = replace(last, until=time.time(), gtids=gtids)
         return found

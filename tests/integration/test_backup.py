@@ -978,6 +978,40 @@ def test_changes_without_a_gtid(backups: Backups) -> None:
     store.execute("DELETE FROM mlflow.t WHERE id = 21000")
 
 
+def test_a_time_between_a_change_without_a_gtid_and_the_look_that_finds_it(backups: Backups) -> None:
+    """Copies go on each second, and what sessions did to their log is asked every ten seconds."""
+    store = backups.store
+    directory = backups.use(interval=0.1)
+    backups.run("full")
+    process = follower(backups)
+    try:
+        insert(store, 21100, 21100)
+        before = stamp(time.time())
+        insert(store, 21101, 21101)
+        first = wait_for(lambda: [one.stat().st_mtime for one in directory.glob(".asked")])
+        wait_for(lambda: [one.stat().st_mtime for one in directory.glob(".asked")] != first)
+        time.sleep(1)
+        connection = store.root()
+        with connection.cursor() as cursor:
+            cursor.execute("SET sql_log_bin=0")
+            cursor.execute("REPLACE INTO mlflow.t VALUES (21000, 'unseen')")
+        connection.close()
+        time.sleep(1)
+        between = stamp(time.time())
+        time.sleep(1)
+        insert(store, 21102, 21102)
+        wait_for(lambda: len(backups.names()) == 2)
+    finally:
+        end(process)
+    assert "what would be restored is not whole" in backups.problem("plan", "--to", between)
+    assert "INCOMPLETE: a session had" in " ".join(
+        backups.run("plan", "--to", between, "--incomplete")["notes"]
+    )
+    assert backups.run("plan", "--to", before)["backup"] == backups.names()[0]
+    assert backups.run("plan")["backup"] == backups.names()[1]
+    store.execute("DELETE FROM mlflow.t WHERE id >= 21000")
+
+
 def test_files_that_were_removed_before_they_were_copied(backups: Backups) -> None:
     store = backups.store
     backups.use()

@@ -249,6 +249,78 @@ def test_what_passes_the_log_by_while_the_first_full_backup_is_made(settings: Se
     assert copier.copy()["needs"] is None
 
 
+@pytest.mark.parametrize("by", ["the same process", "another process"])
+@pytest.mark.parametrize("more", [{"switched": 1}, {"filters": "binlog_do_db=x"}])
+def test_a_hole_may_be_as_old_as_the_last_look_for_it(
+    settings: Settings, more: dict[str, Any], by: str
+) -> None:
+    """Some is asked every ten seconds only. What was copied in between is known to be whole when it is asked again."""
+    server = Server(settings)
+    server.commit(3)
+    add_full(settings, 1, gtids=server.gtids)
+    copier, asked = watched(settings, server)
+    server.commit(2)
+    copier.copy()
+    looked = copied_at(settings) or 0
+    asked.more = {"deep": False}
+    for _dummy in range(2):
+        time.sleep(0.01)
+        server.commit()
+        assert copier.copy()["problem"] is None
+    copied = copied_at(settings) or 0
+    assert copied > looked
+    if by == "another process":
+        copier, asked = watched(settings, server)
+    asked.more = more
+    assert copier.copy()["problem"]
+    for wanted in (Wanted(to=copied), Wanted(to=looked + 0.001), Wanted(before=f"{UUID}:7"), Wanted()):
+        with pytest.raises(BackupProblem, match="what would be restored is not whole"):
+            make_plan(settings, wanted)
+    assert make_plan(settings, Wanted(to=looked - 0.001)).chain
+
+
+def test_a_server_that_lets_nobody_in_is_not_known_to_be_whole(settings: Settings) -> None:
+    server = Server(settings)
+    server.commit(3)
+    add_full(settings, 1, gtids=server.gtids)
+    copier, asked = watched(settings, server)
+    server.commit(2)
+    copier.copy()
+    looked = copied_at(settings) or 0
+    answers, asked.ask = asked.ask, lambda deep=False: None  # type: ignore[method-assign, assignment, return-value]
+    time.sleep(0.01)
+    server.commit()
+    copier.copy()
+    asked.ask, asked.more, asked.extra = answers, {"switched": 1}, f"{OTHER}:1-3"  # type: ignore[method-assign]
+    assert copier.copy()["problem"]
+    with pytest.raises(BackupProblem, match="what would be restored is not whole"):
+        make_plan(settings, Wanted(to=looked + 0.005))
+    assert make_plan(settings, Wanted(to=looked - 0.001)).chain
+
+
+def test_what_is_copied_after_the_server_was_asked_may_be_later_than_a_hole(settings: Settings) -> None:
+    server = Server(settings)
+    server.commit(3)
+    add_full(settings, 1, gtids=server.gtids)
+    copier, asked = watched(settings, server)
+    server.commit(2)
+    answers = asked.ask
+
+    def ask(deep: bool = False) -> Live:
+        found = answers(deep)
+        server.commit()
+        return found
+
+    asked.ask = ask  # type: ignore[method-assign]
+    assert copier.copy()["problem"] is None
+    asked.ask, asked.more = answers, {"switched": 1}  # type: ignore[method-assign]
+    server.commit()
+    assert copier.copy()["problem"]
+    with pytest.raises(BackupProblem, match="what would be restored is not whole"):
+        make_plan(settings, Wanted(before=f"{UUID}:6"))
+    assert make_plan(settings, Wanted(before=f"{UUID}:5")).chain
+
+
 def test_a_log_that_is_not_all_there_is(settings: Settings) -> None:
     """Between two looks of a copier nothing is taken for a hole, whatever file the server goes on with."""
     server = Server(settings)
