@@ -23,16 +23,25 @@ TEXTS = {"tinytext": 255, "text": 65535, "mediumtext": 16777215, "longtext": 429
 SHOWN = 10
 
 TABLES = """
-SELECT table_name, table_collation, LOWER(row_format), LOWER(create_options) FROM information_schema.tables
-WHERE table_schema = %s AND table_type = 'BASE TABLE' ORDER BY table_name"""
+SELECT table_name, table_collation, LOWER(row_format), LOWER(create_options), table_comment,
+       EXISTS (SELECT 1 FROM information_schema.table_constraints c WHERE c.table_schema = t.table_schema
+               AND c.table_name = t.table_name AND c.constraint_type = 'CHECK')
+FROM information_schema.tables t WHERE table_schema = %s AND table_type = 'BASE TABLE' ORDER BY table_name"""
 COLUMNS = """
 SELECT c.table_name, c.column_name, c.column_type, c.is_nullable, c.column_default, c.extra, c.collation_name,
        c.column_comment, c.generation_expression
 FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
 WHERE c.table_schema = %s AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position"""
 FOREIGN_KEYS = """
-SELECT table_schema, table_name, constraint_name, column_name, referenced_table_name, referenced_column_name
-FROM information_schema.key_column_usage WHERE referenced_table_schema = %s ORDER BY 1, 2, 3, ordinal_position"""
+SELECT table_schema, table_name, constraint_name, column_name, referenced_table_schema, referenced_table_name,
+       referenced_column_name
+FROM information_schema.key_column_usage
+WHERE referenced_table_schema = %s OR (table_schema = %s AND referenced_table_schema IS NOT NULL)
+ORDER BY 1, 2, 3, ordinal_position"""
+# An index of an expression has no column's name.
+UNIQUE_KEYS = """
+SELECT table_name, index_name, column_name, sub_part FROM information_schema.statistics
+WHERE table_schema = %s AND non_unique = 0 ORDER BY table_name, index_name, seq_in_index"""
 
 
 @dataclass(frozen=True)
@@ -52,22 +61,28 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its collation, its row format, and its options as MySQL keeps them, the latter two in lower case."""
+    """A table: its collation, its row format, and its options as MySQL keeps them, the latter two in lower case.
+
+    `checks` says whether it has CHECK constraints.
+    """
 
     name: str
     collation: str
     row_format: str
     options: str
+    comment: str
+    checks: bool
 
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A pair of columns of a foreign key that refers to a table of the database."""
+    """A pair of columns of a foreign key to or from a table of the database."""
 
     database: str
     table: str
     name: str
     column: str
+    other_database: str
     other: str
     other_column: str
 
@@ -96,7 +111,17 @@ def read_database(connection: Any, name: str) -> Database:
     return Database(
         name,
         str(collation),
-        tuple(Table(*(str(part or "") for part in row)) for row in query(connection, TABLES, name)),
+        tuple(
+            Table(
+                str(table),
+                str(own),
+                str(row_format or ""),
+                str(options or ""),
+                str(comment or ""),
+                bool(checks),
+            )
+            for table, own, row_format, options, comment, checks in query(connection, TABLES, name)
+        ),
         tuple(
             Column(
                 table,
@@ -113,7 +138,7 @@ def read_database(connection: Any, name: str) -> Database:
                 connection, COLUMNS, name
             )
         ),
-        tuple(ForeignKey(*map(str, row)) for row in query(connection, FOREIGN_KEYS, name)),
+        tuple(ForeignKey(*map(str, row)) for row in query(connection, FOREIGN_KEYS, name, name)),
     )
 
 
@@ -160,8 +185,16 @@ def statements(database: Database, target: str, lines: Iterable[str]) -> list[st
                 kind = column.type
             if (column.collation, column.type) != (collation, kind):
                 parts.append(f"MODIFY {definition(column, kind, collation)}")
+        name = f"{quoted(database.name)}.{quoted(table.name)}"
         if parts:
-            changes.append(f"ALTER TABLE {quoted(database.name)}.{quoted(table.name)} {', '.join(parts)}")
+            changes.append(f"ALTER TABLE {name} {', '.join(parts)}")
+        # MySQL writes the texts in checks in the set that a column had, and only with the next change in its new one.
+        if (
+            table.checks
+            and any("MODIFY" in part for part in parts)
+            and not all_of(database, table.name, CHARSET)
+        ):
+            changes.append(f"ALTER TABLE {name} COMMENT = {literal(table.comment)}")
     found = []
     if database.collation != target:
         found.append(f"ALTER DATABASE {quoted(database.name)} CHARACTER SET {CHARSET} COLLATE {target}")
@@ -169,6 +202,15 @@ def statements(database: Database, target: str, lines: Iterable[str]) -> list[st
         # Either end of a foreign key has another collation until the other one follows.
         found += ["SET SESSION foreign_key_checks = 0", *changes, "SET SESSION foreign_key_checks = 1"]
     return found
+
+
+def all_of(database: Database, table: str, charset: str) -> bool:
+    """Whether all texts of a table are in a character set."""
+    return all(
+        one.collation.startswith(charset + "_")
+        for one in database.columns
+        if one.table == table and one.collation
+    )
 
 
 def definition(column: Column, kind: str, collation: str) -> str:
@@ -205,20 +247,21 @@ def problems(connection: Any, database: Database, target: str, lines: Iterable[s
     wanted = wanted_types(lines)
     found = []
     for key in database.foreign_keys:
-        column = database.column(key.other, key.other_column)
+        inside = key.other_database == database.name
+        column = database.column(*((key.other, key.other_column) if inside else (key.table, key.column)))
         if column is None or column.collation in (None, target):
             continue
-        if key.database != database.name:
+        if key.database != key.other_database:
             found.append(
-                f"{key.database}.{key.table} refers to {key.other}.{key.other_column} with the foreign key {key.name}, "
-                f"and is not converted with it: ALTER TABLE {quoted(key.database)}.{quoted(key.table)} DROP FOREIGN "
-                f"KEY {quoted(key.name)}, and make it again when both are converted"
+                f"{key.database}.{key.table} refers to {key.other_database}.{key.other} ({key.other_column}) with the "
+                f"foreign key {key.name}, and only one of the two is converted: ALTER TABLE {quoted(key.database)}."
+                f"{quoted(key.table)} DROP FOREIGN KEY {quoted(key.name)}, and make it again when both are converted"
             )
             continue
-        if re.search(r"(_bin|_cs)$", str(column.collation)):
+        if column.collation == COLLATION:  # what it takes for the same is the same
             continue
         one, other = (
-            f"CONVERT({alias}.{quoted(name)} USING utf8mb4) COLLATE utf8mb4_0900_bin"
+            f"CONVERT({alias}.{quoted(name)} USING utf8mb4) COLLATE {target}"
             for alias, name in (("c", key.column), ("p", key.other_column))
         )
         rows = query(
@@ -232,6 +275,7 @@ def problems(connection: Any, database: Database, target: str, lines: Iterable[s
                 f"apart: UPDATE {quoted(key.table)} c JOIN {quoted(key.other)} p ON p.{quoted(key.other_column)} = "
                 f"c.{quoted(key.column)} SET c.{quoted(key.column)} = p.{quoted(key.other_column)}"
             )
+    found += merged_keys(connection, database, target)
     for column in database.columns:
         kind = wanted.get((escaped(column.table), escaped(column.name)), (column.type, None))[0]
         kind = kind if column.type in TEXTS and kind in TEXTS else column.type
@@ -249,6 +293,43 @@ def problems(connection: Any, database: Database, target: str, lines: Iterable[s
             found.append(
                 f"{rows} values of {column.table}.{column.name} are longer than the {TEXTS[kind]} bytes of MLflow's "
                 f"{kind} in {CHARSET}: shorten them"
+            )
+    return found
+
+
+def merged_keys(connection: Any, database: Database, target: str) -> list[str]:
+    """Rows that `target` takes for one where a key has to tell them apart: `a` and `a ` are the same to utf8mb4_bin."""
+    if target == COLLATION:
+        return []
+    keys: dict[tuple[str, str], list[tuple[str | None, int | None]]] = {}
+    for table, index, name, length in query(connection, UNIQUE_KEYS, database.name):
+        keys.setdefault((table, index), []).append((name, length))
+    found = []
+    for (table, index), parts in keys.items():
+        columns = [database.column(table, name) if name else None for name, _length in parts]
+        changes = [column for column in columns if column and column.collation not in (None, target)]
+        if not changes or None in columns:
+            continue
+        texts, there = [], []
+        for column, (_name, length) in zip(columns, parts):
+            if column is None:
+                continue
+            text = quoted(column.name)
+            there.append(f"{text} IS NOT NULL")
+            if column.collation is not None:
+                part = f"LEFT({text}, {length})" if length else text
+                text = f"CONVERT({part} USING utf8mb4) COLLATE {target}"
+            texts.append(text)
+        rows = query(
+            connection,
+            f"SELECT COALESCE(SUM(n - 1), 0) FROM (SELECT COUNT(*) n FROM {quoted(database.name)}.{quoted(table)} WHERE"
+            f" {' AND '.join(there)} GROUP BY {', '.join(texts)} HAVING n > 1) g",
+        )[0][0]
+        if rows:
+            found.append(
+                f"{rows} rows of {table} differ from another one in {', '.join(one.name for one in changes)} in a way "
+                f"that {target} does not tell apart, and {index} has to: choose {COLLATION} (mlflow_schema_collation), "
+                "or change them"
             )
     return found
 

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 INTEGER_WIDTH = re.compile(r"^((?:small|medium|big)?int|tinyint)\((\d+)\)")
-INTRODUCER = re.compile(r"\b_(?:utf8mb4|utf8mb3|utf8|latin1|ascii|binary)(?=\\?')")
+# What MySQL has read a text in a clause as: that of the connection, or of the column that it is compared with.
+CHARSETS = (
+    "armscii8 ascii big5 binary cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 cp932 dec8 eucjpms euckr gb18030 gb2312 "
+    "gbk geostd8 greek hebrew hp8 keybcs2 koi8r koi8u latin1 latin2 latin5 latin7 macce macroman sjis swe7 tis620 ucs2 "
+    "ujis utf16 utf16le utf32 utf8 utf8mb3 utf8mb4"
+)
+INTRODUCER = re.compile(rf"\b_(?:{CHARSETS.replace(' ', '|')})(?=\\?')")
 FOREIGN_KEY_NAME = re.compile(r"^.*_ibfk_\d+$")
 CHECK_NAME = re.compile(r"^.*_chk_\d+$")
 ODD = re.compile(r"[\s.%()'\"]")

@@ -419,6 +419,7 @@ class Work:
             "unix_socket": self.login.address.unix_socket,
             "ssl": self.login.tls.settings() if self.login.tls.wanted else None,
             "database": self.database,
+            "session": _connection.session_settings(),
             "lock_timeout": self.params["lock_timeout"],
             "revisions": revisions,
             **order,
@@ -652,7 +653,13 @@ def convert(work: Work) -> dict[str, Any]:
     if left or changed or drift:
         raise Interrupted(
             "the conversion did not end as it should: "
-            + "; ".join([*changed, *(f"left to do: {one[:200]}" for one in left[:3])])
+            + "; ".join(
+                [
+                    *changed,
+                    *(f"left to do: {one[:200]}" for one in left[:3]),
+                    *(f"{one.table}: {one.kind} {one.name} is {one.problem}" for one in drift[:3]),
+                ]
+            )
         )
     diff = {
         "before": as_text(found.revision, survey.live.lines),

@@ -182,7 +182,7 @@ RunModule = Callable[..., Result]
 def run_module() -> RunModule:
     """Run a module of this collection in a process of its own, its arguments as JSON on standard input."""
 
-    def run(name: str, options: dict[str, Any], check: bool = False) -> Result:
+    def run(name: str, options: dict[str, Any], check: bool = False, seconds: float = 120) -> Result:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
         start = time.monotonic()
         done = subprocess.run(
@@ -191,14 +191,14 @@ def run_module() -> RunModule:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=seconds,
             env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
         )
-        seconds = time.monotonic() - start
+        took = time.monotonic() - start
         try:
             values = json.loads(done.stdout)
         except ValueError:
             pytest.fail(f"{name} wrote no JSON:\n{done.stdout}\n{done.stderr}")
-        return Result(values, done.stdout + done.stderr, seconds)
+        return Result(values, done.stdout + done.stderr, took)
 
     return run

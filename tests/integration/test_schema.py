@@ -787,6 +787,68 @@ def test_experiment_0_is_as_mlflow_makes_it(store: MySQL, migrate: Migrate, tmp_
     assert ok(migrate(state="indexed", extra_indexes=[], **about), changed=False)
 
 
+# The same with workspaces.
+IN_WORKSPACES = """
+import json, sys
+from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+from mlflow.utils.workspace_context import WorkspaceContext
+from sqlalchemy import text
+with WorkspaceContext("default"):
+    store = WorkspaceAwareSqlAlchemyStore(sys.argv[1], "s3://bucket/a")
+    with store.engine.connect() as connection:
+        answer = {"modes": connection.execute(text("SELECT @@SESSION.sql_mode")).scalar()}
+    try:
+        run = store.create_run("0", "someone", 0, [], "n" * 251)
+        answer["name"] = len(store.get_run(run.info.run_id).info.run_name)
+    except Exception as error:
+        answer["error"] = str(error)
+print(json.dumps(answer))
+"""
+
+
+def test_experiment_0_with_workspaces(store: MySQL, migrate: Migrate) -> None:
+    """Each process makes it again, so that one that is there is no help, and connections that are used once are."""
+    database = "workspaces"
+    store.execute(f"CREATE DATABASE {database} COLLATE utf8mb4_0900_bin")
+    store.execute(f"GRANT {RIGHTS} ON {database}.* TO %s@localhost", MIGRATOR)
+    store.execute("CREATE USER runtime IDENTIFIED BY 'runtime-93b1'")
+    store.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.* TO runtime")
+    uri = f"mysql+pymysql://runtime:runtime-93b1@127.0.0.1:{store.port}/{database}"
+
+    def start(**environment: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-c", IN_WORKSPACES, uri],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                **os.environ,
+                "MLFLOW_ENABLE_WORKSPACES": "true",
+                "MLFLOW_WORKSPACE_STORE_URI": uri,
+                **environment,
+            },
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    def place() -> str:
+        rows = store.execute(f"SELECT artifact_location FROM {database}.experiments WHERE experiment_id = 0")
+        return str(rows[0][0])
+
+    made = ok(migrate(database=database, default_artifact_root="s3://bucket/a"), changed=True)
+    assert made["default_experiment"] == "made" and place() == "s3://bucket/a/0"
+    found = start()
+    assert (found["modes"], found.get("name")) == ("", 250)
+    found = start(MLFLOW_SQLALCHEMYSTORE_POOLCLASS="NullPool")
+    assert "STRICT_TRANS_TABLES" in found["modes"] and "1406" in found["error"]
+    assert place() == "s3://bucket/a/0"
+    store.execute(f"DELETE FROM {database}.tags")
+    store.execute(f"DELETE FROM {database}.runs")
+    store.execute(f"DELETE FROM {database}.experiments")
+    start()
+    assert place() == _default_experiment.location("s3://bucket/a/workspaces/default")
+
+
 @pytest.mark.parametrize(
     "root", ["./mlruns", "mlruns", "", "file:mlruns", "s3://b/?a=%2e%2e", "/" + "x" * 260]
 )
@@ -971,3 +1033,40 @@ def test_convert_what_cannot_be(store: MySQL, migrate: Migrate, tmp_path: Path) 
     store.execute(f"ALTER TABLE {table('datasets')} MODIFY dataset_source MEDIUMTEXT NOT NULL")
     result = ok(migrate(state="converted", mlflow_version="3.17.2"), changed=True)
     assert len(result["statements"]) == 3 and result["state"] == "behind"
+
+
+def test_convert_what_a_collation_merges(store: MySQL, migrate: Migrate) -> None:
+    """utf8mb4_bin leaves spaces at the end out of account, utf8mb4_0900_bin does not: keys, and references."""
+    old_store(store, "2.9.2", "utf8mb4_0900_ai_ci", "DYNAMIC")
+    store.execute(f"INSERT INTO {table('params')} VALUES ('x ', 'v', 'r')")
+    wish: dict[str, Any] = {"state": "converted", "mlflow_version": "3.17.2"}
+    message = failed(migrate(**wish, collation="utf8mb4_bin"))
+    assert "1 rows of params differ from another one in key, run_uuid in a way that utf8mb4_bin" in message
+    assert "nothing was changed" in message
+    definition = store.execute(f"SHOW CREATE TABLE {table('params')}")[0][1]
+    assert "utf8mb4_bin" not in definition and "utf8mb4_0900_bin" not in definition
+    store.execute(f"DELETE FROM {table('params')} WHERE `key` = 'x '")
+    ok(migrate(**wish, collation="utf8mb4_bin"), changed=True)
+    # There `r ` refers to `r`.
+    store.execute(f"UPDATE {table('params')} SET run_uuid = 'r ' WHERE `key` = 'x'")
+    message = failed(migrate(**wish, collation="utf8mb4_0900_bin"))
+    assert "1 rows of params spell run_uuid otherwise than runs" in message
+    store.execute(f"UPDATE {table('params')} SET run_uuid = 'r'")
+    ok(migrate(**wish, collation="utf8mb4_0900_bin"), changed=True)
+
+
+def test_convert_beside_another_database(store: MySQL, migrate: Migrate) -> None:
+    """A foreign key from here to there is as one from there to here."""
+    old_store(store, "2.9.2", "latin1_swedish_ci", "DYNAMIC")
+    store.execute("CREATE DATABASE other COLLATE latin1_swedish_ci")
+    store.execute("CREATE TABLE other.people (name VARCHAR(256) PRIMARY KEY)")
+    store.execute("INSERT INTO other.people VALUES ('')")
+    store.execute(f"UPDATE {table('runs')} SET user_id = ''")
+    store.execute(f"GRANT SELECT, REFERENCES ON other.* TO {MIGRATOR}@localhost")
+    store.execute(
+        f"ALTER TABLE {table('runs')} ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES other.people (name)"
+    )
+    message = failed(migrate(state="converted", mlflow_version="3.17.2"))
+    assert (
+        "refers to other.people (name) with the foreign key f" in message and "nothing was changed" in message
+    )

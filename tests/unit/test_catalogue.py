@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _state
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _live_schema, _state
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._comparison import compare, split_name
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import LiveSchema, Table
 
@@ -237,3 +237,10 @@ def test_a_collation_that_the_store_has_anyway_is_no_difference() -> None:
     wanted = frozenset({"column a.b varchar(1) null collate utf8mb4_bin"})
     assert compare(wanted, frozenset({"column a.b varchar(1) null"}), "utf8mb4_bin", catalogue) == []
     assert compare(wanted, frozenset({"column a.b varchar(1) null"}), "utf8mb4_0900_bin", catalogue)
+
+
+@pytest.mark.parametrize("charset", ["utf8mb4", "latin1", "cp1251", "koi8r", "gb18030", "utf16le", "utf8"])
+def test_texts_in_clauses_are_of_no_character_set(charset: str) -> None:
+    """MySQL writes that of the connection, or of the column that they are compared with."""
+    clause = f"(`a` in (_{charset}\\'x\\',_{charset}\\'_{charset} y\\'))"
+    assert _live_schema._expression(clause) == f"(`a` in ('x','_{charset} y'))"
