@@ -59,6 +59,17 @@ CLIENT_SSL_REQUEST = CLIENT_SSL | 0x200 | 0x8000 | 0x80000  # protocol 4.1, its 
 PACKET_LARGEST = 1 << 24
 CHARSET_UTF8MB4 = 45
 
+# What every session wants, whatever a server gives new ones: all rows, and statements that do what they say.
+SESSION = {
+    "sql_select_limit": str(2**64 - 1),
+    "max_join_size": str(2**64 - 1),
+    "sql_big_selects": "1",
+    "sql_safe_updates": "0",
+    "completion_type": "0",
+    "old_alter_table": "0",
+    "max_execution_time": "0",
+}
+
 PAUSE = 0.1  # seconds between two looks at a server that is starting
 PACKET_MAXIMUM = 4096  # bytes; a greeting has about 80
 
@@ -213,6 +224,11 @@ def missing_library(name: str, minimum: str, package: str) -> str:
     )
 
 
+def session_settings() -> str:
+    """The statement that gives a session what it wants."""
+    return "SET " + ", ".join(f"SESSION {name} = {value}" for name, value in SESSION.items())
+
+
 def connect(
     address: Address,
     user: str,
@@ -238,6 +254,7 @@ def connect(
         "connect_timeout": timeout,
         "read_timeout": timeout,
         "defer_connect": True,
+        "init_command": session_settings(),
     }
     if address.unix_socket:
         settings["unix_socket"] = address.unix_socket

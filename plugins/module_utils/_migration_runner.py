@@ -56,7 +56,10 @@ def open_engine(order: dict[str, Any]) -> Any:
     from sqlalchemy.engine import URL
     from sqlalchemy.pool import NullPool
 
-    arguments: dict[str, Any] = {"init_command": f"SET SESSION lock_wait_timeout = {order['lock_timeout']:d}"}
+    begin = order.get("session") or "SET SESSION sql_safe_updates = 0"
+    arguments: dict[str, Any] = {
+        "init_command": f"{begin}, SESSION lock_wait_timeout = {order['lock_timeout']:d}"
+    }
     if order.get("unix_socket"):
         arguments["unix_socket"] = order["unix_socket"]
     elif order.get("ssl"):

@@ -20,7 +20,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._accounts
     grant_pattern,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._catalogue import Revision, Statement
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import query
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import QUOTED, query
 
 ERROR = "error"
 WARNING = "warning"
@@ -68,6 +68,8 @@ ER_QUERY_TIMEOUT = 3024
 PAGE_SIZE = 16384  # of the server, from which on a key may have 3072 bytes
 COMPRESSED_PAGE = 8192  # pages of this size and larger have room for every key
 COMPRESSED_MARGIN = 100
+# What ends a statement in mysql's client, the first that is in none of them.
+ENDS = ("//", "$$", "@@@", "^^^^")
 STOPPED = "with a backup, and MLflow stopped"
 # What rows that a migration cannot go on with are called: name, message, and what comes before the remedy.
 ROWS = {
@@ -117,6 +119,11 @@ VARIABLES = {
     "database_options": "CONCAT('' /*!80022 , COALESCE((SELECT e.options FROM information_schema.schemata_extensions e"
     " WHERE e.schema_name = s.schema_name), '') */)",
 }
+# What a server gives new sessions that migrations and MLflow can do without; some go with newer releases.
+DEFAULTS = """
+SHOW GLOBAL VARIABLES WHERE variable_name IN ('sql_safe_updates', 'sql_select_limit', 'sql_big_selects',
+  'max_join_size', 'completion_type', 'binlog_format', 'transaction_isolation')"""
+MAX_JOIN = 10**9  # rows; `_settings` refuses less too
 FLAGS = (
     "log_bin",
     "log_bin_trust_function_creators",
@@ -236,10 +243,12 @@ class Server:
     foreign_key_checks: bool = True
     encrypted: bool = False
     database_options: str = ""
+    # Variables for new sessions, with their values as text.
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """What modules return as `server`; they return the sessions by themselves."""
-        hidden = ("sessions", "global_privileges")
+        hidden = ("sessions", "global_privileges", "defaults")
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in hidden}
 
 
@@ -324,6 +333,7 @@ def read_server(connection: Any, database: str) -> Server:
         global_privileges=sorted(everywhere),
         sessions=read_sessions(connection, database, schema, visible, fold_case),
         sessions_visible=visible,
+        defaults={str(name): str(value) for name, value in query(connection, DEFAULTS)},
     )
 
 
@@ -452,6 +462,7 @@ def find_blockers(
         *check_database(server, database),
         *check_grants(server, database),
         *check_settings(server),
+        *check_defaults(server),
         *check_encryption(server, database, setup),
         *check_row_formats(server, database, setup, steps, schema),
         *check_references(setup.references, steps, schema),
@@ -521,7 +532,7 @@ def read_programs(connection: Any, server: Server, database: str) -> list[Progra
         make = ""
         if kind == "trigger":
             trigger, its_table = (f"{quote(database)}.{quote(one)}" for one in (name, table))
-            text = " ".join(str(body).split())
+            text = on_one_line(str(body))
             make = f"CREATE TRIGGER {trigger} {timing} {event} ON {its_table} FOR EACH ROW {text}"
         problem = ""
         if accounts is not None and definer != server.user:
@@ -534,6 +545,14 @@ def read_programs(connection: Any, server: Server, database: str) -> list[Progra
                 problem = f"lacks {', '.join(missing)} on the database" if missing else ""
         found.append(Program(str(kind), str(name), str(definer), problem, make))
     return found
+
+
+def on_one_line(body: str) -> str:
+    """A body that does the same. One with a comment that ends with its line stays as it is."""
+    parts = re.split(f"({QUOTED.pattern})", body.strip())
+    if any(re.search(r"--\s|#", part) for part in parts[::2]):
+        return body.strip()
+    return "".join(part if n % 2 else re.sub(r"\s+", " ", part) for n, part in enumerate(parts))
 
 
 def rights_missing(
@@ -835,12 +854,13 @@ def check_programs(programs: Iterable[Program]) -> list[Blocker]:
     if not wrong:
         return []
     remedies = []
+    end = next((sign for sign in ENDS if not any(sign in one.make for one in wrong)), ENDS[0])
     for one in wrong:
         if one.make:
             name = one.make.split(" ", 3)[2]
-            remedies.append(f"DROP TRIGGER {name}// {one.make}//")
+            remedies.append(f"DROP TRIGGER {name}{end} {one.make}{end}")
     how = (
-        "log in as the account that is to own them (that of mlflow_mysql_migrator_user) with DELIMITER // and make "
+        f"log in as the account that is to own them (that of mlflow_mysql_migrator_user) with DELIMITER {end} and make "
         f"them again: {' '.join(remedies)}"
         if remedies
         else "drop them, or make the accounts again, locked"
@@ -1066,6 +1086,58 @@ def check_settings(server: Server) -> list[Blocker]:
             )
         )
     return found
+
+
+def check_defaults(server: Server) -> list[Blocker]:
+    """What the server gives new sessions, so that MLflow's statements fail or are cut."""
+    found = []
+    unlimited = 2**32 - 1  # of old servers; newer ones have 2^64
+
+    def value(name: str, default: str) -> str:
+        return server.defaults.get(name, default).upper()
+
+    def number(name: str) -> int:
+        text = value(name, str(unlimited))
+        return int(text) if text.isdigit() else unlimited
+
+    if number("sql_select_limit") < unlimited:
+        found.append(
+            ("sql_select_limit", "every SELECT ends after as many rows, without an error", "DEFAULT")
+        )
+    if value("sql_safe_updates", "OFF") in ("ON", "1"):
+        found.append(
+            ("sql_safe_updates", "changes that find their rows without a key are refused (error 1175)", "OFF")
+        )
+    if value("sql_big_selects", "ON") in ("OFF", "0") or number("max_join_size") < MAX_JOIN:
+        name = "sql_big_selects" if value("sql_big_selects", "ON") in ("OFF", "0") else ""
+        if number("max_join_size") < MAX_JOIN:
+            name = "max_join_size"
+        found.append((name, "large joins are refused (error 1104)", "DEFAULT"))
+    if value("completion_type", "NO_CHAIN") not in ("NO_CHAIN", "0"):
+        found.append(
+            ("completion_type", "a COMMIT ends the session, or begins another transaction", "NO_CHAIN")
+        )
+    if value("binlog_format", "ROW") == "STATEMENT" and "COMMITTED" in value("transaction_isolation", ""):
+        found.append(
+            (
+                "binlog_format",
+                f"with transaction_isolation {server.defaults['transaction_isolation']} InnoDB takes no change of rows "
+                "(error 1665)",
+                "ROW",
+            )
+        )
+    if not found:
+        return []
+    about = [f"{name} is {server.defaults.get(name, '')}: {what}" for name, what, _wanted in found]
+    return [
+        blocker(
+            "session_defaults",
+            f"what the server gives new sessions makes statements of MLflow's and of migrations fail: "
+            f"{'; '.join(about)}",
+            "; ".join(f"SET GLOBAL {name} = {wanted}" for name, _what, wanted in found)
+            + ", and take it out of mlflow_mysql_settings, the server's own file and what SET PERSIST left",
+        )
+    ]
 
 
 def target_collation(server: Server, collation: str | None) -> str:

@@ -23,7 +23,7 @@ FOREIGN_MODES = {
 }
 INIT_CONNECT = re.compile(
     r"(?i)sql_mode|autocommit|foreign_key_checks|unique_checks|sql_log_bin|read_only|collation|character|"
-    r"sql_require|sql_generate|storage_engine|time_zone|isolation"
+    r"sql_require|sql_generate|storage_engine|time_zone|isolation|sql_safe|sql_select|sql_big|join_size|completion"
 )
 ON = {"on", "true", "1"}
 OFF = {"off", "false", "0"}
@@ -308,6 +308,16 @@ RULES = (
         ("sql_generate_invisible_primary_key",),
         _off,
         "tables would get a column that is not in MLflow's schema",
+    ),
+    Rule(
+        ("completion_type",),
+        _one_of("no_chain", "0"),
+        "a COMMIT would end MLflow's connections, or begin another transaction on them",
+    ),
+    Rule(
+        ("max_join_size",),
+        _at_least(10**9),
+        "MLflow's searches join large tables, which would be refused (error 1104)",
     ),
     Rule(
         ("log_bin_trust_function_creators",),

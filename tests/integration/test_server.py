@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -213,6 +215,55 @@ def test_primary_key_required(store: Store) -> None:
         assert store.only("primary_key_required")["severity"] == "error"
         assert store.refusal(drop) == 3750
     assert store.refusal(drop) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "statements"),
+    [
+        ({"sql_safe_updates": 1}, 1175, [f"UPDATE {table('params')} SET `key` = CONCAT(`key`, 'x')"]),
+        ({"sql_select_limit": 1}, 0, []),
+        (
+            {"max_join_size": 1},
+            1104,
+            [f"SELECT * FROM {table('runs')} a, {table('runs')} b, {table('runs')} c"],
+        ),
+        ({"sql_big_selects": 0, "max_join_size": 1000}, 0, []),
+        ({"completion_type": "RELEASE"}, 2006, ["BEGIN", "COMMIT", "SELECT 1"]),
+        (
+            {"binlog_format": "STATEMENT", "transaction_isolation": "READ-COMMITTED"},
+            1665,
+            [f"INSERT INTO {table('runs')} VALUES ('new')"],
+        ),
+    ],
+)
+def test_what_new_sessions_get(
+    store: Store, settings: dict[str, Any], code: int, statements: list[str]
+) -> None:
+    """It is seen, and what looks, or migrates, does not have it."""
+    for number in range(3):
+        store.server.execute(f"INSERT INTO {table('runs')} VALUES ('{number}')")
+        store.server.execute(f"INSERT INTO {table('params')} VALUES ('{number}', '{number}')")
+    with changed(store.server, **settings):
+        found = store.only("session_defaults")
+        assert found["severity"] == "error"
+        assert any(name in found["message"] for name in settings)
+        connection = pymysql.connect(  # as MLflow's
+            unix_socket=store.server.socket, user=MIGRATOR, password=PASSWORD.encode(), autocommit=True
+        )
+        with closing(connection), connection.cursor() as cursor:
+            refused = 0
+            try:
+                for statement in statements:
+                    cursor.execute(statement, ())
+            except pymysql.err.MySQLError as error:
+                refused = int(error.args[0])
+        assert refused == code or (refused, code) == (2013, 2006)  # which says the same
+        if "binlog_format" not in settings:
+            assert store.refusal(*statements) == 0
+        with closing(connect(store.server)) as ours, ours.cursor() as cursor:
+            assert cursor.execute(f"SELECT * FROM {table('runs')}", ()) == 3
+        store.run(found["remedy"].partition(", and take")[0], "root")
+        assert store.blockers() == {}
 
 
 def test_invisible_primary_key(store: Store) -> None:
@@ -665,6 +716,42 @@ def test_definer_that_cannot_be_used(store: Store) -> None:
     assert store.blockers("root") == {}
     assert store.refusal(update) == 0
     assert store.refusal(f"UPDATE {table('runs')} SET run_uuid = 'no'") == 1644
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "BEGIN IF NEW.run_uuid = 's3://a  b' THEN SIGNAL SQLSTATE '45000'; END IF; END",
+        "BEGIN -- a comment\n IF NEW.run_uuid = 's3://a  b' # one; two\n THEN SIGNAL SQLSTATE '45000'; END IF;\nEND",
+        "BEGIN\n\tIF NEW.run_uuid = 's3://a  b' THEN\n SIGNAL SQLSTATE '45000';\nEND IF;\nEND",
+    ],
+)
+def test_remedy_of_a_definer_in_the_client(store: Store, body: str) -> None:
+    """As people paste it into mysql's own client, which reads the ends of statements itself."""
+    execute = store.server.execute
+    execute("CREATE USER other@localhost")
+    execute(f"GRANT SELECT, TRIGGER ON {PATTERN}.* TO other@localhost")
+    execute(
+        f"CREATE DEFINER = other@localhost TRIGGER {table('t')} BEFORE UPDATE ON {table('runs')} FOR EACH ROW {body}"
+    )
+    execute(INSERT)
+    execute("DROP USER other@localhost")
+    remedy = store.only("definer", "root")["remedy"]
+    end = re.search(r"with DELIMITER (\S+) and", remedy)
+    assert end is not None
+    typed = f"DELIMITER {end[1]}\n{remedy.split('make them again: ')[1]}\n"
+    done = subprocess.run(
+        ["docker", "exec", "-i", "-e", "MYSQL_PWD", store.server.container, "mysql", f"-u{MIGRATOR}"],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "MYSQL_PWD": PASSWORD},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert store.blockers("root") == {}
+    assert store.refusal(f"UPDATE {table('runs')} SET run_uuid = 'q'") == 0
+    assert store.refusal(f"UPDATE {table('runs')} SET run_uuid = 's3://a  b'") == 1644
 
 
 def test_offline_mode(store: Store) -> None:

@@ -48,6 +48,7 @@ BAD: list[tuple[str, Any]] = [
     *[("sql_mode", ""), ("sql_mode", "ANSI,STRICT_TRANS_TABLES"), ("sql-mode", "NO_ENGINE_SUBSTITUTION")],
     *[("character_set_server", "latin1"), ("collation-server", "utf8mb4_0900_ai_ci")],
     *[("sql_require_primary_key", 1), ("sql_generate_invisible_primary_key", "ON")],
+    *[("completion_type", "CHAIN"), ("max-join-size", "1M")],
     *[("log_bin_trust_function_creators", False), ("skip_log_bin_trust_function_creators", "")],
     *[("max_allowed_packet", "1M"), ("max-allowed-packet", 1048576), ("default_storage_engine", "MyISAM")],
     *[("innodb_default_row_format", "COMPACT"), ("innodb_page_size", "4k"), ("tls_version", "")],
