@@ -155,7 +155,8 @@ def _first(
     if alone:
         plan["problems"].append(
             f"{listed(alone)} is by itself, as an upgrade of the schema or a restore did not end: run that playbook "
-            "again (upgrade_schema or restore), which brings the group together, or playbooks/group_recover.yml"
+            "again (upgrade_schema, convert_schema or restore), which brings the group together, or "
+            "playbooks/group_recover.yml"
         )
     elif before:
         plan["problems"].append(
