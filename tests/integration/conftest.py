@@ -182,7 +182,7 @@ RunModule = Callable[..., Result]
 def run_module() -> RunModule:
     """Run a module of this collection in a process of its own, its arguments as JSON on standard input."""
 
-    def run(name: str, options: dict[str, Any], check: bool = False, seconds: float = 120) -> Result:
+    def run(name: str, options: dict[str, Any], check: bool = False, seconds: float = 300) -> Result:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
         start = time.monotonic()
         done = subprocess.run(
