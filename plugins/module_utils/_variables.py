@@ -40,6 +40,28 @@ WANTED = {
     "path": "a path",
 }
 SHOWN = 60  # characters of a value
+# Networks of Docker's own: `host` has the server listen on every address of the host, `none` on none of them, and in
+# `bridge` (which is `default`) all containers of the host reach it.
+OWN_NETWORKS = ("host", "bridge", "none", "default", "ingress")
+_PART = "[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+# What a value must be where one that is not fails late, or makes something else: a pattern, and what to give.
+SHAPES = {
+    "mlflow_mysql_container_name": (
+        r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}",
+        "a name that Docker takes, of 2 to 128 letters, digits, '_', '.' and '-' that begins with a letter or a digit",
+    ),
+    "mlflow_mysql_network": (
+        rf"(?!(?i:{'|'.join(OWN_NETWORKS)})$)[A-Za-z0-9][A-Za-z0-9_.-]{{0,127}}",
+        "the name of a network of its own, of letters, digits, '_', '.' and '-' that begins with a letter or a digit, "
+        f"and none of Docker's own ({', '.join(OWN_NETWORKS)}, container:...), or leave it out",
+    ),
+    "mlflow_mysql_image": (
+        rf"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?{_PART}(?:/{_PART})*",
+        "the name of a repository without a tag, such as mlflow-mysql or registry.example.org/team/mlflow-mysql",
+    ),
+}
+# The least that a number may be.
+LEAST = {"mlflow_mysql_stop_timeout": 1, "mlflow_mysql_ready_timeout": 1}
 
 
 def options_of(specifications: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -142,13 +164,15 @@ def _is_list(name: str, value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(_is_scalar(one) for one in value)
 
 
-def _is_of_type(name: str, value: Any, kind: str) -> bool:
+def _is_of_type(name: str, value: Any, kind: str, choices: Any = None) -> bool:
     return {
         "int": _is_integer,
         "float": _is_number,
         "bool": _is_boolean,
         "dict": lambda value: isinstance(value, Mapping),
         "list": lambda value: _is_list(name, value),
+        "path": lambda value: isinstance(value, str),
+        "str": lambda value: _is_scalar(value) and (not isinstance(value, bool) or bool(choices)),
     }.get(kind, _is_scalar)(value)
 
 
@@ -171,8 +195,12 @@ def type_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | None
         if default is None:
             return None
         return f"{name} is null: give {_wanted(kind, choices)}, or leave it out for the default."
-    if not _is_of_type(name, value, kind):
+    if not _is_of_type(name, value, kind, choices):
         return f"{name} is {_shown(name, value)}: give {_wanted(kind, choices)}{_example(name, value, kind)}."
+    if name in SHAPES and not re.fullmatch(SHAPES[name][0], str(value)):
+        return f"{name} is {_shown(name, str(value))}: give {SHAPES[name][1]}."
+    if name in LEAST and int(value) < LEAST[name]:
+        return f"{name} is {_shown(name, value)}: give a number of seconds, {LEAST[name]} at least."
     if not choices:
         return None
     if kind == "list":

@@ -112,7 +112,25 @@ def test_a_short_name_is_checked_on_the_command_line_only(typed: str, meant: str
         ("mlflow_mysql_restart_policy", False, "YAML takes"),
         ("mlflow_mysql_state", "Present", "give one of present, stopped, absent."),
         ("mlflow_mysql_home", ["/srv"], "is a list: give a path."),
+        ("mlflow_mysql_home", True, "is true: give a path."),
+        ("mlflow_mysql_home", 5, "is 5: give a path."),
         ("mlflow_mysql_user", {"name": "x"}, "is a dictionary: give a string."),
+        ("mlflow_mysql_user", True, "is true: give a string."),
+        *[
+            ("mlflow_mysql_network", value, "and none of Docker's own (host, bridge, none, default")
+            for value in ("host", "HOST", "bridge", "none", "default", "container:web", "", "-x", "a b", "a/b")
+        ],
+        *[
+            ("mlflow_mysql_container_name", value, "a name that Docker takes")
+            for value in ("", "a", "-db", "my db", "a/b", "d\u00fc")
+        ],
+        *[
+            ("mlflow_mysql_image", value, "the name of a repository without a tag")
+            for value in ("", "Upper", "mlflow:tag", "mlflow mysql", "/x", "x/", "registry.example.org:5000")
+        ],
+        ("mlflow_mysql_stop_timeout", -1, "is -1: give a number of seconds, 1 at least."),
+        ("mlflow_mysql_stop_timeout", "0", "1 at least."),
+        ("mlflow_mysql_ready_timeout", 0, "is 0: give a number of seconds, 1 at least."),
         ("mlflow_schema_extra_indexes", "runs,everything", "has everything: choose from runs"),
         ("mlflow_mysql_user_password", [CANARY], "is a list: give a string."),
         ("mlflow_mysql_backup_identity", {CANARY: CANARY}, "is a dictionary: give a string."),
@@ -136,6 +154,13 @@ def test_a_value_of_another_type_is_one_line(name: str, value: Any, said: str) -
         ("mlflow_mysql_allowed_hosts", [None, [], ["%"]]),
         ("mlflow_mysql_user_password", [None, CANARY]),
         ("mlflow_mysql_tls", ["off", "generated"]),
+        ("mlflow_mysql_network", ["mlflow_mysql_db", "5net", 5, "hosts", "host.x", "a"]),
+        ("mlflow_mysql_container_name", ["mlflow_mysql_db", "a.b-c", "0db"]),
+        (
+            "mlflow_mysql_image",
+            ["mlflow-mysql", "team/a__b", "registry.example.org/team/x", "Host:5000/x/y", "[::1]:5000/x"],
+        ),
+        ("mlflow_mysql_stop_timeout", [1, "300"]),
         ("mlflow_schema_extra_indexes", [[], ["runs"], "runs, params", ""]),
         ("mlflow_schema_mlflow_version", ["3.17.2", 3.17]),
     ],
