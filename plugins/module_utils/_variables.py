@@ -21,7 +21,8 @@ OF_PLAYBOOKS = ("mlflow_mysql_serial",)
 # What playbooks take without a prefix: a name that is nearly one of these is an error on the command line only.
 SHORT = ("to", "before", "member", "recover_from")
 # Another beginning that is nearly a prefix (`mlflow_msql_port`): so alike are names of which one character is missing.
-# `mlflow_server_workers` of another role and `mlflow_mysql_server_workers` are less so.
+# So is a name without one of its parts (`mlflow_port`, `mlflow_schema_version`), which is as likely one of the user's
+# own: `mlflow_mysql_ignored_variables` says so.
 ALIKE = 0.92
 SHORT_ALIKE = 0.75
 # Their values are never shown.
@@ -84,6 +85,18 @@ def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
     return found[0] if found else None
 
 
+def _shortened(known: Iterable[str]) -> dict[str, str]:
+    """Return each name that lacks one part in the middle of one that is known, with the known one."""
+    found: dict[str, str] = {}
+    for name in sorted(known):
+        parts = name.split("_")
+        for at in range(1, len(parts) - 1):
+            short = "_".join(parts[:at] + parts[at + 1 :])
+            if short.startswith("mlflow_"):
+                found.setdefault(short, name)
+    return found
+
+
 def unknown_variables(
     names: Iterable[str], known: Iterable[str], given: Iterable[str] = (), ignored: Iterable[str] = ()
 ) -> list[str]:
@@ -95,6 +108,7 @@ def unknown_variables(
     known = {*known, *OF_PLAYBOOKS}
     patterns = list(ignored)
     given = set(given)
+    shortened = _shortened(known)
     problems = []
     for name in sorted({*names, *given}):
         if name in known or name in SHORT or name.startswith(("_", "ansible_")):
@@ -108,6 +122,9 @@ def unknown_variables(
             continue  # vault_mlflow_mysql_user_password
         else:
             meant = nearest(name, known, ALIKE)
+            if meant is None and plain.startswith("mlflow_"):
+                short = nearest(name, shortened, ALIKE)
+                meant = shortened[short] if short else None
             if meant is None and name in given:
                 meant = nearest(name, SHORT, SHORT_ALIKE)
             if meant is None:

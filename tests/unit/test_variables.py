@@ -41,6 +41,16 @@ CANARY = "canary-canary-canary"
         ("docker_engine_hosts", "docker_engine_host"),
         ("mysql_base_image_verison", "mysql_base_image_version"),
         ("mysql_base_image_tag", None),
+        ("mlflow_backup_recipients", "mlflow_mysql_backup_recipients"),
+        ("mlflow_backup_directory", "mlflow_mysql_backup_directory"),
+        ("mlflow_backup_recipient", "mlflow_mysql_backup_recipients"),
+        ("mlflow_shema_version", "mlflow_schema_mlflow_version"),
+        ("mlflow_schema_version", "mlflow_schema_mlflow_version"),
+        ("mlflow_purge_data", "mlflow_mysql_purge_data"),
+        ("mlflow_port", "mlflow_mysql_port"),
+        ("mlflow-home", "mlflow_mysql_home"),
+        ("mlflow_database", "mlflow_mysql_database"),
+        ("mlflow_server_workers", "mlflow_mysql_server_workers"),
     ],
 )
 def test_a_name_that_is_unknown_is_named_with_the_nearest(typed: str, meant: str | None) -> None:
@@ -57,8 +67,15 @@ def test_names_of_others_are_left_alone() -> None:
         "__mlflow_mysql_host",
         "_mlflow_mysql_prot",
         "ansible_port",
-        "mlflow_server_workers",
         "mlflow_tracking_uri",
+        "mlflow_mysql",
+        "mlflow_schema",
+        "mlflow_host",
+        "mlflow_artifact_root",
+        "mlflow_experiment_name",
+        "mlflow_gunicorn_options",
+        "mlflow_backend_store",
+        "mlflow_venv",
         "mysql_port",
         "docker_host",
         "mlflow_mysql_serial",
@@ -74,6 +91,7 @@ def test_names_of_others_are_left_alone() -> None:
         variables.unknown_variables(["mlflow_mysql_site_name"], OPTIONS, ignored=["mlflow_mysql_site_*"])
         == []
     )
+    assert variables.unknown_variables(["mlflow_port"], OPTIONS, ignored=["mlflow_port"]) == []
     assert len(variables.unknown_variables(["mlflow_mysql_site_name"], OPTIONS, ignored=["site_*"])) == 1
 
 
@@ -118,7 +136,18 @@ def test_a_short_name_is_checked_on_the_command_line_only(typed: str, meant: str
         ("mlflow_mysql_user", True, "is true: give a string."),
         *[
             ("mlflow_mysql_network", value, "and none of Docker's own (host, bridge, none, default")
-            for value in ("host", "HOST", "bridge", "none", "default", "container:web", "", "-x", "a b", "a/b")
+            for value in (
+                "host",
+                "HOST",
+                "bridge",
+                "none",
+                "default",
+                "container:web",
+                "",
+                "-x",
+                "a b",
+                "a/b",
+            )
         ],
         *[
             ("mlflow_mysql_container_name", value, "a name that Docker takes")
