@@ -16,6 +16,11 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._containe
 
 # A table of each of MLflow's two schemas that no revision lacks.
 WITNESSES = {"tracking": "experiments.ibd", "auth": "experiment_permissions.ibd"}
+# Tables of a schema of MLflow's that is being made, before there is a witness: this collection's own, and Alembic's.
+BEGINNINGS = ("mlflow_ops_initialising", "alembic_version_auth")
+UNDECIDED = {"alembic_version"}
+OTHER = "other"
+TABLE_FILES = (".ibd", ".sdi")
 SYSTEM = ("mysql", "sys", "performance_schema", "#innodb_redo", "#innodb_temp")
 # What ansible's filter `to_uuid` makes names in.
 NAMESPACE = uuid.UUID("361E6D51-FAEC-444A-9079-341386DA8E2E")
@@ -34,7 +39,10 @@ def database_of(directory: str) -> str:
 
 
 def databases_in(data: str) -> dict[str, str]:
-    """Return each database of a data directory that has MLflow's tables, with `tracking` or `auth`."""
+    """Return each database of a data directory that has tables, with `tracking`, `auth` or `other`: none is MLflow's.
+
+    One whose tables MLflow, or this collection, may just have begun to make is left out.
+    """
     found: dict[str, str] = {}
     try:
         names = sorted(os.listdir(data))
@@ -46,7 +54,22 @@ def databases_in(data: str) -> dict[str, str]:
         for kind, witness in WITNESSES.items():
             if os.path.isfile(os.path.join(data, name, witness)):
                 found.setdefault(database_of(name), kind)
+        if database_of(name) not in found:
+            tables = tables_in(os.path.join(data, name))
+            if tables - UNDECIDED and not tables & set(BEGINNINGS):
+                found[database_of(name)] = OTHER
     return found
+
+
+def tables_in(directory: str) -> set[str]:
+    """Return the names of the tables whose files are in a database's directory; a partition's has a `#` after it."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return set()
+    return {
+        database_of(os.path.splitext(name)[0].split("#")[0]) for name in names if name.endswith(TABLE_FILES)
+    } - {""}
 
 
 def has_data(home: str) -> bool:
@@ -226,6 +249,13 @@ def _databases(there: Mapping[str, str], database: str, auth_database: str | Non
         ("auth", "mlflow_mysql_auth_database", auth_database),
     ):
         others = [name for name, one in there.items() if one == kind]
+        if wanted is not None and there.get(wanted) == OTHER and not others:
+            found.append(
+                f"{variable} is {wanted}, and that database has tables, none of which is MLflow's: nothing was "
+                f"changed, and MLflow's user, the migrator and the backups would have got rights on all of them. Set "
+                f"{variable} to a name that no database has, which is made, or to an empty one."
+            )
+            continue
         if not others or wanted in others:
             continue
         if wanted is None:

@@ -233,7 +233,8 @@ data_dir:
     databases:
       description:
         - Dictionary from the name of each database that has MLflow's tables to V(tracking), or V(auth) for those of its
-          auth app. It is read from the names of files, without a login.
+          auth app, and to V(other) where all tables are somebody else's. It is read from the names of files, without a
+          login.
       type: dict
     made:
       description: Whether a store was made there, as a mark beside its socket says, which is not on the data's disk.

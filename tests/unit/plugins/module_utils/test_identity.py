@@ -50,6 +50,56 @@ def test_databases_are_known_by_their_files(tmp_path: Path) -> None:
     assert identity.databases_in(str(tmp_path / "nowhere")) == {}
 
 
+def test_databases_of_others_are_known_by_their_files(tmp_path: Path) -> None:
+    home = store(tmp_path / "store", "mlflow")
+    for name in (
+        *(
+            "crm/customers.ibd",
+            "parted/sales#p#p0.ibd",
+            "old@002dapp/notes_1.sdi",
+            "airflow/alembic_version.ibd",
+        ),
+        *(
+            "airflow/dag.ibd",
+            "nothing/db.opt",
+            "begun/alembic_version.ibd",
+            "begun_auth/alembic_version_auth.ibd",
+        ),
+        *("begun_auth/users.ibd", "ours/mlflow_ops_initialising.ibd", "ours/runs.ibd", "sys/sys_config.ibd"),
+        "#innodb_temp/temp_1.ibt",
+    ):
+        (home / "data" / name).parent.mkdir(exist_ok=True)
+        (home / "data" / name).touch()
+    others = ("crm", "parted", "old-app", "airflow")
+    assert identity.databases_in(str(home / "data")) == {
+        "mlflow": "tracking",
+        **dict.fromkeys(others, "other"),
+    }
+
+
+@pytest.mark.parametrize(
+    "databases, wanted, variable",
+    [
+        ({"mlflow": "tracking", "crm": "other"}, {"auth_database": "crm"}, "mlflow_mysql_auth_database"),
+        ({"crm": "other"}, {"database": "crm"}, "mlflow_mysql_database"),
+    ],
+)
+def test_a_database_of_somebody_else_is_not_given_to_mlflow(
+    databases: dict[str, str], wanted: dict[str, str], variable: str
+) -> None:
+    there = host(data_dir={"state": "mysql", "databases": databases})
+    (problem,) = identity.problems(there, **{**WANTED, **wanted})
+    assert problem.startswith(f"{variable} is crm, and that database has tables, none of which is MLflow's")
+    assert "nothing was changed" in problem and f"Set {variable} to a name" in problem and "\n" not in problem
+    # Beside MLflow's they are nobody's business; what is removed is not used.
+    assert identity.problems(there, **{**WANTED, "auth_database": "new"}) == []
+    assert identity.problems(there, **{**WANTED, **wanted}, present=False) == []
+    # MLflow's are elsewhere: that is what is said.
+    moved = host(data_dir={"state": "mysql", "databases": {"mlflow": "tracking", "crm": "other"}})
+    (problem,) = identity.problems(moved, **{**WANTED, "database": "crm"})
+    assert "Set mlflow_mysql_database to mlflow" in problem
+
+
 def test_a_directory_is_the_same_by_whatever_path(tmp_path: Path) -> None:
     there = store(tmp_path / "there", "mlflow")
     (tmp_path / "link").symlink_to(there)
