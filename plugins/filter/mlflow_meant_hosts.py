@@ -94,9 +94,7 @@ def problem(
     if pattern and matching(known, pattern, limit):
         return None
     shown = [shortened(source, directory) for source in sources]
-    missing = [
-        name for name, path in zip(shown, sources) if "," not in path and not os.path.exists(path)
-    ]
+    missing = [name for name, path in zip(shown, sources) if "," not in path and not os.path.exists(path)]
     if not pattern and missing:
         return (
             f"The inventory {missing[0]} does not exist, nothing was done: give the path of one that does "
