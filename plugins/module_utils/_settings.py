@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
 DATA = "/var/lib/mysql"
-SCRATCH_SERVER_ID = "4294967295"  # `_backup_server.SERVER_ID`
+SCRATCH_SERVER_ID = 4294967295  # `_backup_server.SERVER_ID`, and the highest: what is more becomes it
 DAY = 86400
 MIB = 1024 * 1024
 STRICT = {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL"}
@@ -67,9 +67,24 @@ def _inside(value: str) -> bool:
 
 
 def size_of(value: str) -> int | None:
-    """Return a number that may end with K, M, G, T, P or E, as mysqld reads it; ``None`` if it is none."""
-    found = re.fullmatch(r"(?i)([0-9]+)([kmgtpe]?)", value)
-    return int(found.group(1)) * 1024 ** " kmgtpe".index(found.group(2).lower() or " ") if found else None
+    """Return a number that may end with K, M, G, T, P or E, as mysqld reads it; ``None`` if it is none.
+
+    mysqld ignores what follows that letter, such as the B of `4GB`. A number that it cannot hold is none.
+    """
+    found = re.fullmatch(r"(?i)([+-]?[0-9]+)(?:([kmgtpe]).*)?", value)
+    if found is None:
+        return None
+    size = int(found.group(1)) * 1024 ** " kmgtpe".index((found.group(2) or " ").lower())
+    return size if abs(size) < 1 << 63 else None
+
+
+def _number(*allowed: int) -> Callable[[str], bool]:
+    return lambda value: size_of(value) in allowed
+
+
+def _own_server_id(value: str) -> bool:
+    size = size_of(value)
+    return size is not None and 0 < size < SCRATCH_SERVER_ID
 
 
 def _at_least(least: int, *besides: int) -> Callable[[str], bool]:
@@ -153,8 +168,8 @@ RULES = (
         "the server would go on without its binary log, of which nobody is told",
         where=BACKUPS,
     ),
-    Rule(("sync_binlog",), _one_of("1"), CRASH, where=BACKUPS),
-    Rule(("innodb_flush_log_at_trx_commit",), _one_of("1"), CRASH, where=BACKUPS),
+    Rule(("sync_binlog",), _number(1), CRASH, where=BACKUPS),
+    Rule(("innodb_flush_log_at_trx_commit",), _number(1), CRASH, where=BACKUPS),
     Rule(
         ("innodb_flush_method",),
         _one_of("fsync", "o_dsync", "o_direct", "o_direct_no_fsync", "0", "1", "4", "5"),
@@ -165,9 +180,11 @@ RULES = (
     Rule(("enforce_gtid_consistency",), _on, NAMED, where=BACKUPS),
     Rule(
         ("server_id",),
-        lambda value: value not in ("0", SCRATCH_SERVER_ID),
-        f"{SCRATCH_SERVER_ID} is that of the server that restores, which skips what has its own",
-        where=BACKUPS,
+        _own_server_id,
+        f"{SCRATCH_SERVER_ID}, which a larger number becomes, is that of the server that restores, which skips what has "
+        "its own, and 0 is no server's",
+        f"leave it out, or choose 1 to {SCRATCH_SERVER_ID - 1}",
+        BACKUPS,
     ),
     Rule(
         ("relay_log", "relay_log_index"),
@@ -229,7 +246,7 @@ RULES = (
         "run recover_access if it is for a password",
     ),
     Rule(("skip_networking",), _off, "MLflow comes over TCP"),
-    Rule(("port",), _one_of("3306"), "it is the port in the container", "set mlflow_mysql_port"),
+    Rule(("port",), _number(3306), "it is the port in the container", "set mlflow_mysql_port"),
     Rule(
         ("bind_address",),
         _one_of("*", "0.0.0.0", "::"),  # noqa: S104 - of the container
@@ -254,7 +271,7 @@ RULES = (
     ),
     Rule(
         ("innodb_force_recovery",),
-        _one_of("0", "1", "2", "3"),
+        _number(0, 1, 2, 3),
         REFUSES,
         "restore a backup (playbook restore) in place of starting the store like that",
     ),

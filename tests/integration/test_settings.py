@@ -53,6 +53,7 @@ BAD: list[tuple[str, Any]] = [
     *[("max_allowed_packet", "1M"), ("max-allowed-packet", 1048576), ("default_storage_engine", "MyISAM")],
     *[("innodb_default_row_format", "COMPACT"), ("innodb_page_size", "4k"), ("tls_version", "")],
     *[("authentication_policy", "sha256_password"), ("require_secure_transport", "ON")],
+    *[("server_id", value) for value in ("4G", "4GB", 4294967296, 9999999999, "04294967295", "00")],
 ]
 GOOD: list[tuple[str, Any]] = [
     *[
@@ -70,6 +71,7 @@ GOOD: list[tuple[str, Any]] = [
         ("skip_networking", False),
     ],
     *[("bind_address", "0.0.0.0"), ("port", "3306"), ("sql_mode", "TRADITIONAL"), ("tls_version", "TLSv1.3")],
+    *[("server_id", "4194303K"), ("server_id", "+7"), ("sync_binlog", "01"), ("max_allowed_packet", "16MB")],
     *[("max_allowed_packet", "1G"), ("collation_server", "utf8mb4_bin"), ("innodb_page_size", "16K")],
     *[
         ("authentication_policy", "*,,"),

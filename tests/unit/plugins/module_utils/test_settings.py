@@ -25,7 +25,24 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _s
         ({"relay_log": "other"}, "`relay`"),
         ({"relay_log": "/var/lib/mysql/relay-bin"}, None),
         ({"server_id": 4294967295}, "skips what has its own"),
+        ({"server-id": "04294967295"}, "skips what has its own"),
+        ({"server_id": "+4294967295"}, "choose 1 to 4294967294"),
+        ({"server_id": "4G"}, "skips what has its own"),
+        ({"loose-server-id": "4gb # more"}, "skips what has its own"),
+        ({"server_id": 9999999999}, "skips what has its own"),
+        ({"server_id": 4294967296}, "skips what has its own"),
+        ({"server_id": "4194304K"}, "skips what has its own"),
+        ({"server_id": "00"}, "0 is no server's"),
+        ({"server_id": -1}, "0 is no server's"),
         ({"server-id": 7}, None),
+        ({"server-id": "4194303K"}, None),
+        ({"server-id": 4294967294}, None),
+        ({"sync_binlog": "01"}, None),
+        ({"innodb_force_recovery": "04"}, "restore a backup"),
+        ({"binlog_expire_logs_seconds": "+86399"}, "choose 86400 at least"),
+        ({"max_allowed_packet": "64MB"}, None),
+        ({"max_allowed_packet": "16777216T"}, "16 MB"),
+        ({"max_user_connections": "+60"}, "can take 492 connections"),
         ({"validate_config": True}, "something else than run"),
         ({"initialize-insecure": "ON"}, "something else than run"),
         ({"log_error": "/var/lib/mysql/error.log"}, "docker logs"),
@@ -97,4 +114,4 @@ def test_without_tls_of_the_roles_it_is_the_users() -> None:
 
 
 def test_the_server_that_restores_has_the_number_that_is_refused() -> None:
-    assert settings.SCRATCH_SERVER_ID == str(servers.SERVER_ID)
+    assert settings.SCRATCH_SERVER_ID == servers.SERVER_ID
