@@ -28,7 +28,7 @@ NO_TABLE, NO_RIGHT = 1146, 1142
 
 ASKED = (
     "SELECT @@GLOBAL.gtid_executed, @@GLOBAL.server_uuid, @@GLOBAL.log_bin, @@GLOBAL.gtid_mode,"
-    " @@GLOBAL.performance_schema"
+    " @@GLOBAL.performance_schema, @@GLOBAL.server_id"
 )
 # Statements that set it, whatever with, in text or prepared; the server replaces literals by question marks.
 SWITCHED = (
@@ -95,6 +95,7 @@ class Live:
     switched: int | None = None
     open: int | None = None
     deep: bool = True
+    server_id: int = 0
 
     @property
     def gtids(self) -> GtidSet:
@@ -152,7 +153,7 @@ class Witness:
             # A server that was started anew has counted nothing yet, and a connection with an old password ends.
             self.made_with, self.until = with_what, time.monotonic() + STAYS
             self.deep_at = float("-inf")
-        executed, uuid, log_bin, mode, counts = rows(self.connection, ASKED)[0]
+        executed, uuid, log_bin, mode, counts, server_id = rows(self.connection, ASKED)[0]
         deep = deep or bool(self.open) or time.monotonic() - self.deep_at >= DEEP
         if deep:
             self._ask_deeply(bool(counts), bool(log_bin))
@@ -167,6 +168,7 @@ class Witness:
             self.switched,
             self.open,
             deep,
+            int(server_id),
         )
 
     def _ask_deeply(self, counts: bool, log_bin: bool) -> None:

@@ -40,6 +40,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     write_packed,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_live import identity
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import SERVER_ID
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import (
     ENDS,
     HEADER,
@@ -48,6 +49,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_l
     BinaryLogProblem,
     GtidSet,
     Reader,
+    Unit,
 )
 
 MERGED = 60  # parts of about the same size are merged into one
@@ -623,6 +625,8 @@ class Copier:
             if unit.previous is not None:
                 document["previous"] = str(unit.previous)
             if unit.gtid is not None:
+                if unit.server == SERVER_ID:
+                    document["skipped"] = skipped_too(document.get("skipped"), unit, log.previous, gtids)
                 gtids.add_gtid(unit.gtid)
             if unit.kind in (_binary_log.GTID, _binary_log.ANONYMOUS):
                 times.append(unit.time)
@@ -692,6 +696,21 @@ class Copier:
             raise changed
         if len(parts) > 1:
             remove_merged(log)
+
+
+def skipped_too(
+    found: Mapping[str, Any] | None, unit: Unit, previous: GtidSet, gtids: GtidSet
+) -> dict[str, Any]:
+    """Return the transactions of a file that a server that restores skips, as they have its own number, with another.
+
+    `previous` and `gtids` are what the files before it, and the file before the other one, hold.
+    """
+    both = GtidSet((found or {}).get("gtids") or "")
+    both.add_gtid(str(unit.gtid))
+    before = GtidSet(str(previous))
+    before.update(gtids)
+    first = {"before": str(before), "first_time": stamp(unit.time)} if found is None else found
+    return {**first, "gtids": str(both), "last_time": stamp(unit.time)}
 
 
 def copy_range(

@@ -49,6 +49,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_l
     timelines,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_off_host import OFF_HOST
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import SERVER_ID
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import (
     BinaryLogProblem,
     GtidSet,
@@ -61,18 +62,22 @@ REMEDY = "run make backup, or mlflow-mysql-backup full on the host"
 
 
 GTIDS, SWITCHED, LOG_OFF, GTID_OFF, FILTERED = "gtids", "sql_log_bin", "log_bin", "gtid_mode", "filtered"
+SAME_ID = "server_id"
 ABOUT = {
     GTIDS: "transactions that the store holds are in no file of its binary log: {gtids}",
     SWITCHED: "a session had sql_log_bin set: what it wrote is not in the binary log",
     LOG_OFF: "the server ran without its binary log",
     GTID_OFF: "the server wrote transactions without a GTID, which cannot be applied again",
     FILTERED: "the server leaves databases out of its binary log",
+    SAME_ID: f"a restore skips what has the server_id {SERVER_ID}, that of the server that restores: {{gtids}}",
 }
 # What is wrong now, and not only was: no full backup helps before it is set right.
 LASTING = {
     LOG_OFF: "the server runs without its binary log: leave skip-log-bin and disable_log_bin out, and start it again",
     GTID_OFF: "the server's gtid_mode is {about}: set it to ON",
     FILTERED: "the server leaves databases out of its binary log ({about}): leave that out, and start it again",
+    SAME_ID: f"the server has the server_id {SERVER_ID}, which is that of the server that restores, and which skips "
+    "what has its own: set another server_id in mlflow_mysql_settings, and run the playbook deploy",
 }
 
 # What a server is not asked for at each look.
@@ -121,9 +126,21 @@ def save_holes(directory: str, holes: Sequence[Hole], asked: Mapping[str, Any]) 
     write_document(os.path.join(directory, HOLES), {"format": FORMAT, "holes": listed, "asked": dict(asked)})
 
 
+def holes_of(timeline: Timeline, files: Sequence[LogFile] | None = None) -> list[Hole]:
+    """Return what a restore of a timeline would lose: what was seen, and what the copied files say themselves."""
+    found = load_holes(timeline.directory)[0]
+    for log in timeline.files() if files is None else files:
+        about = log.document.get("skipped")
+        if about:
+            # What is restored up to a time has the transaction of that time.
+            since, until = parse_time(about["first_time"]) - 1e-6, parse_time(about["last_time"])
+            found.append(Hole(SAME_ID, since, until, about["before"], about["gtids"]))
+    return found
+
+
 def holds(manifest: Mapping[str, Any], hole: Hole) -> bool:
     """Return whether a full backup of the same timeline holds what is in a hole."""
-    if hole.kind == GTIDS:
+    if hole.kind in (GTIDS, SAME_ID):
         return GtidSet(hole.gtids) <= GtidSet(manifest["gtid_set"])
     return parse_time(manifest["begun"]) > hole.until
 
@@ -202,7 +219,7 @@ def spans(archive: Archive, settings: Settings, present: str | None) -> list[Spa
     for name in names:
         timeline = next((one for one in known if one.name == name), None)
         files = [] if timeline is None else [log for log in timeline.files() if log.end and not log.problem]
-        holes = [] if timeline is None else load_holes(timeline.directory)[0]
+        holes = [] if timeline is None else holes_of(timeline, files)
         for manifest in own_of(good, name):
             one = span_of(manifest, files, holes, name, copied_at(settings) if name == present else None)
             last = found[-1] if found and found[-1].timeline == name else None
@@ -241,7 +258,7 @@ def need(settings: Settings, name: str | None) -> tuple[str, str] | None:
     timeline = next((one for one in known if one.name == name), None)
     if timeline is not None:
         manifest = own[-1]
-        for hole in load_holes(timeline.directory)[0]:
+        for hole in holes_of(timeline):
             if not holds(manifest, hole):
                 return HOLE, hole.text
         files = [log for log in timeline.files() if log.end or log.problem is not None]
@@ -339,6 +356,7 @@ class Watch(Judge):
         copied = self._copied(timeline, log)
         own = self._own(timeline)
         lasting, problem = self._lasting(timeline)
+        stays = problem is not None
         kinds: dict[str, str] = {} if lasting is None else {lasting: ""}
         if live is not None and own and problem is None:
             missing = live.gtids.without(copied).without(GtidSet(own[-1]["gtid_set"]))
@@ -350,7 +368,7 @@ class Watch(Judge):
         changed = self._with(holes, kinds, looked, own)
         if changed != holes or again != asked:
             save_holes(timeline.directory, changed, again)
-        wanted = self._need(timeline, changed)
+        wanted = self._need(timeline, changed, log)
         if problem is None and wanted is not None and wanted[0] in LOSES:
             is_open = " A session has sql_log_bin off still: end it." if self._is_open() else ""
             problem = (
@@ -361,7 +379,7 @@ class Watch(Judge):
             self._note(looked, str(copied.without(copied.without(self.live.gtids))), self.live.deep)
         return {
             "problem": problem,
-            "needs": None if lasting is not None or wanted is None or wanted[0] == ELSEWHERE else wanted[0],
+            "needs": None if stays or wanted is None or wanted[0] == ELSEWHERE else wanted[0],
             "restorable": problem is None and (wanted is None or wanted[0] == ELSEWHERE),
             "open": self._is_open(),
         }
@@ -426,13 +444,14 @@ class Watch(Judge):
         everything.update(self.known[1])
         return everything
 
-    def _need(self, timeline: Timeline, holes: Sequence[Hole]) -> tuple[str, str] | None:
+    def _need(self, timeline: Timeline, holes: Sequence[Hole], log: LogFile) -> tuple[str, str] | None:
         """Return why a full backup is needed, which is looked for again only when something changed."""
         key = (
             timeline.name,
             tuple(timeline.names()),
             tuple(self.archive.names()),
             tuple(holes),
+            str(log.document.get("skipped")),
             identity(os.path.join(self.settings.directory, OFF_HOST)) is None,
         )
         if self.needed is None or self.needed[0] != key:
@@ -456,6 +475,8 @@ class Watch(Judge):
             return GTID_OFF, LASTING[GTID_OFF].format(about=live.gtid_mode)
         if live.filters:
             return FILTERED, LASTING[FILTERED].format(about=live.filters)
+        if live.server_id == SERVER_ID:
+            return None, LASTING[SAME_ID]  # what it wrote is known from its log
         return None, None
 
     def _unasked(self) -> tuple[str | None, str | None]:

@@ -53,9 +53,10 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_l
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_reach import (
     ABOUT,
     GTIDS,
+    SAME_ID,
     Hole,
     holds,
-    load_holes,
+    holes_of,
     shortened,
     skipped,
 )
@@ -393,7 +394,7 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     timeline, files, stop, more = choose_stop(settings, archive, good, wanted)
     notes += more
     name = None if timeline is None else timeline.name
-    holes = [] if timeline is None else load_holes(timeline.directory)[0]
+    holes = [] if timeline is None else holes_of(timeline)
     place = stop if wanted.to is not None or wanted.before is not None else None
     later = GtidSet() if place is None else gtids_until(files, len(files)).without(place.gtids)
     usable = [
@@ -474,6 +475,8 @@ def lost_between(
 
 def is_earlier(stop: Stop, hole: Hole, wanted: Wanted) -> bool:
     """Return whether a place in the log is from before a hole. After the last transaction there may be one."""
+    if hole.kind == SAME_ID:
+        return not stop.gtids.meets(GtidSet(hole.gtids))
     if wanted.to is not None and wanted.to <= hole.since:
         return True
     before = GtidSet(hole.before)

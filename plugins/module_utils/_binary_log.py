@@ -165,6 +165,7 @@ class Event:
     body: bytes
     size: int
     position: int = 0
+    server: int = 0  # the server_id of who wrote it
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,7 @@ class Unit:
     time: float = 0.0
     gtid: str | None = None
     previous: GtidSet | None = None
+    server: int = 0  # the server_id of who wrote it
 
 
 class Reader:
@@ -212,7 +214,7 @@ class Reader:
         header = self.stream.read(HEADER.size)
         if len(header) < HEADER.size:
             return None  # a server that recovers cuts the end off
-        when, kind, _server, length, _next, flags = HEADER.unpack(header)
+        when, kind, server, length, _next, flags = HEADER.unpack(header)
         checksum = CHECKSUM if kind == FORMAT_DESCRIPTION else self.checksum
         if length < HEADER.size + checksum:
             raise BinaryLogProblem(f"{self.name} is damaged at byte {position}: an event of {length} bytes")
@@ -236,7 +238,7 @@ class Reader:
                 raise BinaryLogProblem(
                     f"{self.name} is damaged at byte {position}: the checksum of an event is wrong"
                 )
-        return Event(kind, flags, when, body, length, position)
+        return Event(kind, flags, when, body, length, position, server)
 
     def _summed(self, header: bytes, size: int) -> bytes | None:
         """Read the body of an event piece by piece. Returns its beginning; None if it is not whole."""
@@ -298,7 +300,8 @@ class Reader:
             raise BinaryLogProblem(
                 f"{self.name} is damaged at byte {position}: a transaction of {length} bytes"
             )
-        return Unit(position, position + length, event.kind, time, gtid if event.kind == GTID else None)
+        name = gtid if event.kind == GTID else None
+        return Unit(position, position + length, event.kind, time, name, server=event.server)
 
     def statements(self, unit: Unit) -> list[str]:
         """Return what a transaction does, a line for each statement or each table whose rows it changes.

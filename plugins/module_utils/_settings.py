@@ -181,8 +181,8 @@ RULES = (
     Rule(
         ("server_id",),
         _own_server_id,
-        f"{SCRATCH_SERVER_ID}, which a larger number becomes, is that of the server that restores, which skips what has "
-        "its own, and 0 is no server's",
+        f"{SCRATCH_SERVER_ID}, which a larger number becomes, is that of the server that restores, which skips what "
+        "has its own, and 0 is no server's",
         f"leave it out, or choose 1 to {SCRATCH_SERVER_ID - 1}",
         BACKUPS,
     ),

@@ -20,11 +20,13 @@ FLAGS = len(MAGIC) + HEADER - 2  # where the first event has the flag "in use"
 BEGAN = 1_795_600_000.0  # seconds since 1970
 
 
-def event(kind: int, body: bytes, position: int, flags: int = 0, checksum: bool = True) -> bytes:
+def event(
+    kind: int, body: bytes, position: int, flags: int = 0, checksum: bool = True, server_id: int = 1
+) -> bytes:
     """One event at a position of its file. The flag "in use" is not in the checksum."""
     size = HEADER + len(body) + (4 if checksum else 0)
-    header = struct.pack("<IBIIIH", int(BEGAN), kind, 1, size, position + size, flags)
-    clean = struct.pack("<IBIIIH", int(BEGAN), kind, 1, size, position + size, flags & ~1)
+    header = struct.pack("<IBIIIH", int(BEGAN), kind, server_id, size, position + size, flags)
+    clean = struct.pack("<IBIIIH", int(BEGAN), kind, server_id, size, position + size, flags & ~1)
     return header + body + (struct.pack("<I", zlib.crc32(clean + body)) if checksum else b"")
 
 
@@ -118,13 +120,14 @@ class Log:
         checksums: int = 1,
     ) -> None:
         self.checksum = checksums == 1
+        self.server_id = 1
         self.data = MAGIC
         # The first event has a checksum also when the others have none.
         self.data += event(FORMAT, description(checksums), len(self.data), int(in_use))
         self.add(PREVIOUS, previous(before or {}))
 
     def add(self, kind: int, body: bytes) -> None:
-        self.data += event(kind, body, len(self.data), checksum=self.checksum)
+        self.data += event(kind, body, len(self.data), checksum=self.checksum, server_id=self.server_id)
 
     def transaction(
         self,

@@ -19,6 +19,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     Archive,
     BackupProblem,
     Settings,
+    stamp,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_live import Live
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_log import (
@@ -39,6 +40,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_r
     Wanted,
     make_plan,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import SERVER_ID
 from made_backups import Server, add_full, settings_for
 from made_log import BEGAN, OTHER, UUID
 
@@ -401,3 +403,39 @@ def test_full_backups_are_made_at_once_but_not_all_the_time(monkeypatch: pytest.
     # It did not help: again after 60, 120, 240 s and so on.
     assert [made(60, needs="hole") for _dummy in range(8)] == [0, 1, 0, 1, 0, 0, 0, 1]
     assert made(24 * 3600, needs="hole") < 30
+
+
+def test_what_a_restore_would_skip_is_not_restorable(settings: Settings) -> None:
+    """The server that restores has a number of its own, and skips what has it."""
+    server = Server(settings)
+    server.commit(3)
+    add_full(settings, 1, BEGAN + 3, gtids=server.gtids)
+    copier, asked = watched(settings, server)
+    server.commit(2)
+    assert copier.copy()["restorable"]
+    server.log.server_id = SERVER_ID
+    server.commit(2)
+    server.log.server_id = 1
+    server.commit(2)
+    found = copier.copy()
+    assert (found["needs"], found["restorable"]) == ("hole", False)
+    assert (
+        f"a restore skips what has the server_id 4294967295, that of the server that restores: {UUID}:6-7"
+        in (found["problem"])
+    )
+    assert not report(settings)["complete"]
+    assert report(settings)["spans"][0]["to"] < stamp(BEGAN + 6)
+    with pytest.raises(BackupProblem, match=f"not whole: a restore skips .*{UUID}:6-7"):
+        make_plan(settings, Wanted())
+    with pytest.raises(BackupProblem, match="not whole: a restore skips"):
+        make_plan(settings, Wanted(to=BEGAN + 6))
+    assert make_plan(settings, Wanted(to=BEGAN + 5.5)).chain
+    assert make_plan(settings, Wanted(before=f"{UUID}:6")).chain
+    # As long as the server has it, no full backup helps for long: none is made all the time.
+    asked.more = {"server_id": SERVER_ID}
+    found = copier.copy()
+    assert found["needs"] is None and "set another server_id" in found["problem"]
+    asked.more = {}
+    add_full(settings, 2, BEGAN + 9, gtids=server.gtids)
+    assert copier.copy()["restorable"]
+    assert make_plan(settings, Wanted()).manifest["name"].startswith("000002")
