@@ -37,6 +37,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     stamp,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import ENDING
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import GtidSet
 
 PREFIX = "mlflow_mysql_backup"
 SINCE = ".since"  # was made when the store began to be backed up
@@ -344,17 +345,23 @@ def command_follow(settings: Settings, options: argparse.Namespace) -> None:
 def command_list(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
     archive = Archive(settings.directory)
     good, bad = archive.manifests()
+    present = _backup_reach.present_timeline(settings)
     logs = []
     for timeline in _backup_log.timelines(archive):
         everything = timeline.files()
         files = [log for log in everything if log.end]
         problems = [timeline.problem, *(log.problem for log in everything)]
+        gaps = [log for log in files if log.document["gap_before"]]
+        own = [GtidSet(one["gtid_set"]) for one in good if _backup_log.timeline_of(one) == timeline.name]
+        closed = [log.name for log in gaps if any(log.previous <= gtids for gtids in own)]
         logs.append(
             {
                 "server_uuid": timeline.uuid,
                 "began": timeline.began,
                 "files": [log.name for log in files],
-                "gaps": [log.name for log in files if log.document["gap_before"]],
+                "gaps": [log.name for log in gaps],
+                "closed_gaps": closed,  # a full backup was made since
+                "ended": timeline.name != present,
                 "damaged": [problem for problem in problems if problem is not None],
                 "size": sum(part["size"] for log in files for part in log.parts),
                 "last_transaction": next(
@@ -389,7 +396,17 @@ def text_list(result: Mapping[str, Any]) -> str:
             f"Binary log of {log['server_uuid']} from {log['began'][:19]}Z: {len(log['files'])} files, "
             f"{size_of(log['size'])}, last transaction at {log['last_transaction'] or '-'}"
         )
-        lines += [f"GAP before {name}: make a full backup" for name in log["gaps"]]
+        lines += [
+            f"GAP before {name}"
+            + (
+                ", after which a full backup was made"
+                if name in log["closed_gaps"]
+                else ""
+                if log["ended"]
+                else f": for a full backup {_backup_reach.REMEDY}"
+            )
+            for name in log["gaps"]
+        ]
         lines += [f"DAMAGED: {problem}" for problem in log["damaged"]]
     restorable = result["restorable"]
     if result["copied"] is not None and restorable["complete"]:

@@ -41,9 +41,10 @@ ANSWERS_WITHIN = 180  # seconds, the engine
 SOCKET_PATH = 107  # characters at most
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SYSTEM = ("mysql", "sys", "performance_schema", "information_schema")
-# Tables that the CLONE plugin copies without their rows.
+# Tables that the CLONE plugin copies without their rows, as a statement names them.
 NOT_INNODB = (
-    "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+    "SELECT CONCAT('`', REPLACE(table_schema, '`', '``'), '`.`', REPLACE(table_name, '`', '``'), '`')"
+    " FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
     f" AND engine <> 'InnoDB' AND table_schema NOT IN ({', '.join(repr(name) for name in SYSTEM)}) ORDER BY 1"
 )
 

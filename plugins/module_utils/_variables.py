@@ -61,8 +61,15 @@ SHAPES = {
         "the name of a repository without a tag, such as mlflow-mysql or registry.example.org/team/mlflow-mysql",
     ),
 }
-# The least that a number may be.
-LEAST = {"mlflow_mysql_stop_timeout": 1, "mlflow_mysql_ready_timeout": 1}
+# The least that a number may be; all others may be 0.
+LEAST: Mapping[str, float] = {
+    "mlflow_mysql_backup_interval": 0.1,
+    "mlflow_mysql_backup_keep_last": 1,
+    "mlflow_mysql_backup_memory_mb": 512,
+    "mlflow_mysql_backup_off_host_interval": 1,
+    "mlflow_mysql_ready_timeout": 1,
+    "mlflow_mysql_stop_timeout": 1,
+}
 
 
 def options_of(specifications: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -216,8 +223,8 @@ def type_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | None
         return f"{name} is {_shown(name, value)}: give {_wanted(kind, choices)}{_example(name, value, kind)}."
     if name in SHAPES and not re.fullmatch(SHAPES[name][0], str(value)):
         return f"{name} is {_shown(name, str(value))}: give {SHAPES[name][1]}."
-    if name in LEAST and int(value) < LEAST[name]:
-        return f"{name} is {_shown(name, value)}: give a number of seconds, {LEAST[name]} at least."
+    if kind in ("int", "float") and float(value) < LEAST.get(name, 0):
+        return f"{name} is {_shown(name, value)}: give {LEAST.get(name, 0)} or more."
     if not choices:
         return None
     if kind == "list":

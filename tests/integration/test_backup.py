@@ -429,7 +429,7 @@ def test_tables_that_a_copy_leaves_empty(backups: Backups) -> None:
     """The account of the backups does not see the second one."""
     backups.use()
     backups.store.execute("CREATE DATABASE hidden")
-    for table in ("mlflow.m", "hidden.m"):
+    for table in ("`mlflow`.`m-1`", "`hidden`.`m``e`"):
         backups.store.execute(f"CREATE TABLE {table} (id INT) ENGINE=MyISAM")
         assert backups.problem("full").endswith(
             f"would be empty in the backup: {table}. Run ALTER TABLE {table} ENGINE=InnoDB"
@@ -1036,6 +1036,8 @@ def test_files_that_were_removed_before_they_were_copied(backups: Backups) -> No
     store.execute("DELETE FROM mlflow.t WHERE id >= 22000")
     backups.run("copy")
     assert backups.run("list")["restorable"]["complete"]
+    gaps = [line for line in said(backups).splitlines() if line.startswith("GAP")]
+    assert len(gaps) == 2 and all(line.endswith("after which a full backup was made") for line in gaps)
     assert backups.run("plan")["backup"] == backups.names()[-1]
 
 
