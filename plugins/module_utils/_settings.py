@@ -75,7 +75,7 @@ def size_of(value: str) -> int | None:
     if found is None:
         return None
     size = int(found.group(1)) * 1024 ** " kmgtpe".index((found.group(2) or " ").lower())
-    return size if abs(size) < 1 << 63 else None
+    return size if abs(size) < 1 << 64 else None
 
 
 def _number(*allowed: int) -> Callable[[str], bool]:
