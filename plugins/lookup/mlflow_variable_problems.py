@@ -15,7 +15,10 @@ description:
     collection specify.
   - A name that begins like those of this collection and is none of them is a problem that names the nearest one. So is
     another beginning that is nearly one of them, and what is almost C(to), C(before) or C(member) on the command line.
-  - A value of another type is a problem that names the variable, the value and the type. Secrets are not shown.
+  - A play that takes names without a prefix lists them in C(__mlflow_variables_taken). There any other name on the
+    command line is a problem, unless it begins with an underscore or C(ansible_), or a variable of the user's own
+    names it.
+  - An empty value of what chooses a part, such as C(to), is a problem, as all would be chosen.
 options:
   _terms:
     description: Nothing.
@@ -75,12 +78,24 @@ class LookupModule(LookupBase):
         variables = variables or {}
         options = _variables.options_of(specifications())
         ignored = kwargs.get("ignored") or []
-        problems = _variables.unknown_variables(
-            variables,
-            options,
-            load_extra_vars(self._loader),
-            [ignored] if isinstance(ignored, str) else ignored,
-        )
+        ignored = [ignored] if isinstance(ignored, str) else ignored
+        given = load_extra_vars(self._loader)
+        problems = _variables.unknown_variables(variables, options, given, ignored)
+        taken = variables.get("__mlflow_variables_taken")
+        if taken:
+            named = [problem.partition(" ")[0] for problem in problems]
+            others = [name for name in given if name not in named]
+            used = _variables.used_by(variables, others)
+            problems += _variables.foreign_variables(others, taken, options, used, ignored)
+        for name in sorted(set(_variables.CHOOSING) & set(variables)):
+            try:
+                value = self._templar.template(variables[name])
+            except AnsibleError:
+                continue
+            problem = _variables.empty_problem(name, value, name in given)
+            # The playbook gives the role what it was given by the shorter name.
+            if problem and not (name not in given and name.rpartition("_")[2] in given):
+                problems.append(problem)
         for name in sorted(set(options) & set(variables)):
             try:
                 value = self._templar.template(variables[name])

@@ -12,7 +12,7 @@ import fnmatch
 import json
 import math
 import re
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 # Each role's variables begin with one of these; a longer one (`mlflow_mysql_backup_`) begins with one of them too.
 PREFIXES = ("mlflow_mysql_", "mlflow_schema_", "docker_engine_", "mysql_base_image_")
@@ -20,6 +20,14 @@ PREFIXES = ("mlflow_mysql_", "mlflow_schema_", "docker_engine_", "mysql_base_ima
 OF_PLAYBOOKS = ("mlflow_mysql_serial",)
 # What playbooks take without a prefix: a name that is nearly one of these is an error on the command line only.
 SHORT = ("to", "before", "member", "recover_from")
+# What people write instead.
+MEANT = {
+    **{name: "to" for name in ("at", "t0", "till", "time", "timestamp", "until", "up_to", "when", "upto")},
+    **{name: "before" for name in ("prior", "statement", "query", "gtid")},
+    **{name: "member" for name in ("host", "node", "server")},
+}
+# What chooses a part of what is there: an empty value would choose all of it.
+CHOOSING = (*SHORT, "mlflow_mysql_backup_to", "mlflow_mysql_backup_before", "mlflow_mysql_backup_name")
 # Another beginning that is nearly a prefix (`mlflow_msql_port`): so alike are names of which one character is missing.
 # So is a name without one of its parts (`mlflow_port`, `mlflow_schema_version`), which is as likely one of the user's
 # own: `mlflow_mysql_ignored_variables` says so.
@@ -142,6 +150,83 @@ def unknown_variables(
             + f" If it is one of your own, say so in mlflow_mysql_ignored_variables: [{name}]."
         )
     return problems
+
+
+def foreign_variables(
+    given: Iterable[str],
+    taken: Sequence[str],
+    known: Iterable[str],
+    used: Iterable[str] = (),
+    ignored: Iterable[str] = (),
+) -> list[str]:
+    """Return a message for each name ``given`` on the command line of a playbook that it does not take.
+
+    ``taken`` are the names without a prefix that it takes: one that is mistyped would have it do more than it is to do.
+    ``used`` are names that variables of the user's own name.
+    """
+    known, used, patterns = {*known, *OF_PLAYBOOKS}, set(used), list(ignored)
+    problems = []
+    for name in sorted(set(given)):
+        plain = _plain(name)
+        # Those that begin like ours are compared with ours.
+        if name in taken or name in known or name in used or name.startswith(("_", "ansible_")):
+            continue
+        if any(prefix in plain for prefix in PREFIXES):
+            continue
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            continue
+        meant = MEANT.get(plain) if MEANT.get(plain) in taken else None
+        meant = meant or nearest(name, taken)
+        # `overwrite` is the end of one, and `restore_to` has one for its end.
+        if plain not in SHORT:
+            meant = meant or min((one for one in known if one.endswith("_" + plain)), key=len, default=None)
+        meant = meant or next((one for one in taken if plain.endswith("_" + one)), None)
+        problems.append(
+            f"{name} is no variable of this playbook"
+            + (f": did you mean {meant}?" if meant else ".")
+            + f" Without a prefix it takes {' and '.join(taken)}."
+            + f" If it is one of your own, say so in mlflow_mysql_ignored_variables: [{name}]."
+        )
+    return problems
+
+
+def used_by(variables: Mapping[str, Any], names: Iterable[str]) -> set[str]:
+    """Return those of ``names`` that a template in a variable of the user's names."""
+    left, found = set(names), set()
+    for name in variables if left else ():
+        if name.startswith(("_", "ansible_")) or name in left:
+            continue
+        for template in _templates(variables[name]):
+            found |= left & set(re.findall(r"[A-Za-z_]\w*", template))
+    return found
+
+
+def _templates(value: Any) -> Iterable[str]:
+    """Give what is between braces in a value as it was written."""
+    if isinstance(value, str):
+        yield from re.findall(r"(?s)\{[{%](.*?)[%}]\}", value)
+    elif type(value) is dict:
+        for one in value.values():
+            yield from _templates(one)
+    elif type(value) is list:
+        for one in value:
+            yield from _templates(one)
+
+
+def empty_problem(name: str, value: Any, given: bool) -> str | None:
+    """Return what is wrong with an empty value of what chooses a part, ``None`` if nothing is.
+
+    ``given`` is whether it was given on the command line, where nobody writes null for a default.
+    """
+    if name not in CHOOSING or (value is None and not given):
+        return None
+    if isinstance(value, str) and value.strip():
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value:
+        return None
+    shown = "empty" if value is None or value == "" or isinstance(value, str) else _shown(name, value)
+    what = "for all that there is" if name.endswith(("to", "before", "name")) else "or give a name"
+    return f"{name} is {shown}: give a value, or leave it out {what}."
 
 
 def _shown(name: str, value: Any) -> str:

@@ -206,6 +206,66 @@ def test_a_value_of_the_type_is_taken(name: str, values: list[Any]) -> None:
     assert [variables.type_problem(name, value, OPTIONS[name]) for value in values] == [None] * len(values)
 
 
+@pytest.mark.parametrize(
+    "taken, typed, meant",
+    [
+        *[
+            (["to", "before"], name, "to")
+            for name in ("until", "t0", "at", "time", "restore_to", "To", "too")
+        ],
+        *[(["to", "before"], name, "before") for name in ("befor", "Before", "gtid")],
+        (["to", "before"], "overwrite", "mlflow_mysql_backup_overwrite"),
+        (["to", "before"], "incomplete", "mlflow_mysql_backup_incomplete"),
+        (["to", "before"], "member", None),
+        (["to"], "before", None),
+        (["member"], "node", "member"),
+        (["recover_from"], "from", "mlflow_mysql_backup_from"),
+        (["recover_from"], "recover", "recover_from"),
+    ],
+)
+def test_a_playbook_with_short_names_takes_no_others(taken: list[str], typed: str, meant: str | None) -> None:
+    """A restore would bring back everything, where a time was meant."""
+    (problem,) = variables.foreign_variables([typed, *taken], taken, OPTIONS)
+    assert problem.startswith(f"{typed} is no variable of this playbook") and "\n" not in problem
+    assert (f"did you mean {meant}?" in problem) if meant else "did you mean" not in problem
+    assert f"Without a prefix it takes {' and '.join(taken)}" in problem
+
+
+def test_names_of_others_are_left_alone_there_too() -> None:
+    given = [
+        "ansible_user",
+        "_own",
+        "to",
+        "mlflow_mysql_port",
+        "mlflow_mysql_serial",
+        "vault_mlflow_mysql_x",
+        "my_key",
+        "site",
+    ]
+    user = {
+        "mlflow_mysql_backup_restic_password": "{{ my_key | trim }}",
+        "other": [{"a": "{{ to_nothing }}"}],
+        "my_key": "x",
+    }
+    used = variables.used_by(user, given)
+    assert used == {"my_key"}
+    assert variables.foreign_variables(given, ["to"], OPTIONS, used, ["s?te"]) == []
+
+
+@pytest.mark.parametrize("value", ["", "  ", 0, False, [], {}, 0.0])
+@pytest.mark.parametrize(
+    "name", ["to", "before", "member", "recover_from", "mlflow_mysql_backup_to", "mlflow_mysql_backup_name"]
+)
+def test_an_empty_value_does_not_choose_everything(name: str, value: Any) -> None:
+    problem = variables.empty_problem(name, value, True)
+    assert problem is not None and problem.startswith(f"{name} is ") and "leave it out" in problem
+    assert variables.empty_problem(name, value, False) == problem
+    assert variables.empty_problem(name, None, True) is not None
+    assert variables.empty_problem(name, None, False) is None
+    assert variables.empty_problem(name, "x", True) is None
+    assert variables.empty_problem("mlflow_mysql_port", "", True) is None
+
+
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_every_variable_takes_its_default_and_no_other_type(name: str) -> None:
     option = OPTIONS[name]
@@ -226,6 +286,11 @@ def test_every_playbook_says_it_before_anything_else(playbook: str, tmp_path: Pa
         "mlflow_mysql_prot": 3310,
         "mlflow_mysql_port": "abc",
         "befor": "DELETE",
+        **(
+            {"before": "", "mlflow_mysql_backup_name": 0, "t0": "2026-11-23T18:00:00Z"}
+            if playbook == "restore"
+            else {}
+        ),
         "mlflow_mysql_user_password": [CANARY],
     }
     done = subprocess.run(
@@ -242,6 +307,7 @@ def test_every_playbook_says_it_before_anything_else(playbook: str, tmp_path: Pa
         "befor",
         "mlflow_mysql_backup_recipient",
         "mlflow_mysql_prot",
+        *(("t0", "before", "mlflow_mysql_backup_name") if playbook == "restore" else ()),
         "mlflow_mysql_port",
         "mlflow_mysql_user_password",
     ]
