@@ -21,10 +21,21 @@ FOREIGN_MODES = {
     *("ANSI", "ANSI_QUOTES", "PIPES_AS_CONCAT", "NO_BACKSLASH_ESCAPES", "REAL_AS_FLOAT"),
     "PAD_CHAR_TO_FULL_LENGTH",
 }
-INIT_CONNECT = re.compile(
-    r"(?i)sql_mode|autocommit|foreign_key_checks|unique_checks|sql_log_bin|read_only|collation|character|"
-    r"sql_require|sql_generate|storage_engine|time_zone|isolation|sql_safe|sql_select|sql_big|join_size|completion"
-)
+# What it may do: nothing, or what MLflow's driver does by itself.
+INIT_CONNECT = re.compile(r"(?i)(set\s+names\s+'?utf8mb4'?\s*;?)?")
+SYSTEM_FILE = re.compile(r"(?i)ibdata1:12m:autoextend(:max:[0-9]+[kmg]?)?")
+# The message by which a rotation knows who uses an old password still.
+OLD_PASSWORD_USED = {
+    "my-013302",
+    "013302",
+    "13302",
+    "er_caching_sha2_password_second_password_used_information",
+}
+# What the server counts statements with, and tells sessions apart by.
+COUNTS = ("statement/sql/set_option", "thread/sql/one_connection")
+SHORTEST = 60_000  # milliseconds of a search
+# What the role computes, or a rule looks at: a bound of one of these has the last word over both.
+BOUND = ("max_connections", "max_user_connections", "wait_timeout")
 ON = {"on", "true", "1"}
 OFF = {"off", "false", "0"}
 MODIFIERS = {"skip_": "0", "disable_": "0", "enable_": "1"}
@@ -117,6 +128,16 @@ def _caching_sha2(value: str) -> bool:
     return first in ("", "*", "*:caching_sha2_password", "caching_sha2_password") and not any(others)
 
 
+def _counts(value: str) -> bool:
+    pattern, dummy, state = (part.strip().lower() for part in value.partition("="))
+    matches = re.compile(".*".join(map(re.escape, pattern.split("%"))))
+    return state not in OFF | {"no"} or not any(matches.fullmatch(one) for one in COUNTS)
+
+
+def _says_who_logs_in(value: str) -> bool:
+    return not OLD_PASSWORD_USED & {one.strip().lower() for one in value.split(",")}
+
+
 def _page_size(value: str) -> bool:
     return size_of(value) == 16 * 1024
 
@@ -130,8 +151,12 @@ NAMED = (
     "a backup and the binary log fit together by the names of transactions, and so do the members of a group"
 )
 CRASH = "what a server acknowledged and loses when its host crashes is in the copy of its binary log, and in no store"
+WITHOUT_LOG = (
+    "the server would not count who sets sql_log_bin, by which backups know of changes that are not in them"
+)
 KEYRING = "the server that opens a backup, and that an upgrade goes back to, has no keyring"
 OUTSIDE = f"a restore exchanges all that the server has, which is {DATA}"
+UNSEEN = "leave it out, or set performance_schema to OFF, of which docs/backup.md says what is not known then"
 REFUSES = "MLflow, and what makes its accounts and its schema, must be able to log in and write"
 INSTEAD = "the role sets it itself"
 
@@ -175,6 +200,11 @@ RULES = (
         _one_of("fsync", "o_dsync", "o_direct", "o_direct_no_fsync", "0", "1", "4", "5"),
         CRASH,
         where=BACKUPS,
+    ),
+    Rule(
+        ("innodb_doublewrite",),
+        _one_of("on", "true", "detect_and_recover", "1", "3", "5"),
+        "a page that was half written when the host crashed could not be mended, and the store would not start",
     ),
     Rule(("gtid_mode",), _one_of("on", "3"), NAMED, where=BACKUPS),
     Rule(("enforce_gtid_consistency",), _on, NAMED, where=BACKUPS),
@@ -289,9 +319,79 @@ RULES = (
     ),
     Rule(
         ("init_connect",),
-        lambda value: INIT_CONNECT.search(value) is None,
-        "it changes the sessions of MLflow, which the schema role cannot see in its own",
+        lambda value: INIT_CONNECT.fullmatch(value) is not None,
+        "it runs in the sessions of MLflow, and ends those in which it fails, which the schema role cannot see in its "
+        "own",
         "set it for all with a setting of its own",
+    ),
+    Rule(
+        ("init_file",),
+        lambda value: value == "",
+        "its statements run as root each time that the server starts, before anything looks at what they do",
+        "leave it out, and run them once",
+    ),
+    Rule(
+        ("max_execution_time",),
+        _at_least(SHORTEST, 0),
+        "searches of MLflow's end with error 3024, and so does what backups and migrations read",
+        f"choose 0, or {SHORTEST} (ms) at least",
+    ),
+    Rule(
+        ("transaction_isolation",),
+        _one_of("read-committed", "repeatable-read", "serializable", "1", "2", "3"),
+        "MLflow would read what others take back",
+        "choose REPEATABLE-READ, the default, or READ-COMMITTED",
+    ),
+    Rule(
+        ("autocommit",),
+        _on,
+        "what one statement writes would be taken back when its session ends",
+    ),
+    Rule(
+        ("default_password_lifetime",),
+        _number(0),
+        "the passwords of the store's accounts would end after so many days, and MLflow would be refused",
+        "leave it out, and run the playbook rotate_passwords as often as you like",
+    ),
+    Rule(
+        ("log_error_suppression_list",),
+        _says_who_logs_in,
+        "a rotation of passwords knows by the message MY-013302 who uses an old one still",
+        "leave that one out of it",
+    ),
+    Rule(
+        ("lower_case_table_names",),
+        _number(0),
+        "a store, and its backups, are opened by servers that have it as the image has it, which is 0",
+    ),
+    Rule(
+        ("innodb_data_file_path",),
+        lambda value: SYSTEM_FILE.fullmatch(value) is not None,
+        "a server opens a store, or a backup, whose system tablespace is as it was made: ibdata1:12M:autoextend",
+    ),
+    Rule(
+        (
+            *(
+                "performance_schema_consumer_statements_digest",
+                "performance_schema_consumer_global_instrumentation",
+            ),
+            "performance_schema_consumer_thread_instrumentation",
+        ),
+        _on,
+        WITHOUT_LOG,
+        UNSEEN,
+        BACKUPS,
+    ),
+    Rule(("performance_schema_instrument",), _counts, WITHOUT_LOG, UNSEEN, BACKUPS),
+    Rule(
+        ("performance_schema_digests_size",), lambda value: size_of(value) != 0, WITHOUT_LOG, UNSEEN, BACKUPS
+    ),
+    Rule(
+        ("max_digest_length", "performance_schema_max_digest_length"),
+        _at_least(1024),
+        WITHOUT_LOG,
+        UNSEEN,
+        BACKUPS,
     ),
     Rule(
         ("character_set_server",),
@@ -453,9 +553,23 @@ def read(name: str, value: Any) -> tuple[str, str]:
             name[len(prefix) :],
             MODIFIERS[prefix] if text != "0" else str(1 - int(MODIFIERS[prefix])),
         )
-    if name.startswith("maximum_") and name[len("maximum_") :] in KNOWN:
+    if name.startswith("maximum_") and name[len("maximum_") :] in KNOWN | set(BOUND):
         return name[len("maximum_") :], "no more than " + text
     return name, text
+
+
+def given_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``settings`` set, by the server's own names: a number where it is one, which may end with K, M, ...
+
+    They are written in the order of their names, and the last that sets one has the last word.
+    """
+    found: dict[str, Any] = {}
+    for given in sorted(settings, key=lambda name: (str(name).lower().replace("-", "_"), str(name))):
+        name, text = read(str(given), settings[given])
+        if not text.startswith("no more than "):
+            size = size_of(text)
+            found[name] = text if size is None else size
+    return found
 
 
 def setting_problems(
@@ -483,6 +597,9 @@ def setting_problems(
                     remedy += ", or set mlflow_mysql_backup_state to absent for a store without backups"
                 problems.append(_message(str(given), value, rule.why, remedy))
                 break
+        if name in BOUND and text.startswith("no more than "):
+            why = f"it bounds {name}, which the role counts with"
+            problems.append(_message(str(given), value, why, f"leave it out, and set {name} itself"))
         if name == "max_user_connections" and 0 < (size_of(text) or 0) < connections:
             why = f"it holds for each account, and MLflow's can take {connections} connections"
             problems.append(_message(str(given), value, why, f"choose 0, or {connections} at least"))

@@ -54,6 +54,15 @@ BAD: list[tuple[str, Any]] = [
     *[("innodb_default_row_format", "COMPACT"), ("innodb_page_size", "4k"), ("tls_version", "")],
     *[("authentication_policy", "sha256_password"), ("require_secure_transport", "ON")],
     *[("server_id", value) for value in ("4G", "4GB", 4294967296, 9999999999, "04294967295", "00")],
+    *[("innodb_doublewrite", value) for value in ("OFF", "DETECT_ONLY", 0, 2, False)],
+    *[("skip-innodb-doublewrite", ""), ("init_file", "/var/tmp/x.sql"), ("init_connect", "SELECT SLEEP(1)")],
+    *[("max_execution_time", 500), ("loose-max-execution-time", "5000"), ("default_password_lifetime", 90)],
+    *[("transaction_isolation", "READ-UNCOMMITTED"), ("transaction-isolation", 0)],
+    *[("autocommit", 0), ("skip-autocommit", ""), ("lower_case_table_names", 1)],
+    *[("log_error_suppression_list", "MY-013302"), ("innodb_data_file_path", "ibdata1:1G:autoextend")],
+    *[("performance_schema_digests_size", 0), ("performance_schema_max_digest_length", 32)],
+    *[("skip-performance-schema-consumer-statements-digest", ""), ("max_digest_length", 0)],
+    *[("performance_schema_consumer_global_instrumentation", "OFF")],
 ]
 GOOD: list[tuple[str, Any]] = [
     *[
@@ -72,6 +81,17 @@ GOOD: list[tuple[str, Any]] = [
     ],
     *[("bind_address", "0.0.0.0"), ("port", "3306"), ("sql_mode", "TRADITIONAL"), ("tls_version", "TLSv1.3")],
     *[("server_id", "4194303K"), ("server_id", "+7"), ("sync_binlog", "01"), ("max_allowed_packet", "16MB")],
+    *[("innodb_doublewrite", value) for value in ("ON", "DETECT_AND_RECOVER", 1, 3, True)],
+    *[
+        ("max_execution_time", "300K"),
+        ("transaction_isolation", "READ-COMMITTED"),
+        ("transaction_isolation", 1),
+    ],
+    *[("autocommit", 1), ("performance_schema_digests_size", -1), ("performance_schema_digests_size", 500)],
+    *[
+        ("innodb_data_file_path", "ibdata1:12M:autoextend:max:4G"),
+        ("log_error_suppression_list", "MY-010055"),
+    ],
     *[("max_allowed_packet", "1G"), ("collation_server", "utf8mb4_bin"), ("innodb_page_size", "16K")],
     *[
         ("authentication_policy", "*,,"),

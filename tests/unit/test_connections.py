@@ -24,6 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
         "mlflow_mysql_max_connections": 10,
         "mlflow_mysql_settings": {"max-connections": 3000, "wait-timeout": 60},
     },
+    "loosely": {"mlflow_mysql_settings": {"loose_max_connections": 60, "loose-wait-timeout": 20}},
     "just": {"mlflow_mysql_max_connections": 542},
     "short": {"mlflow_mysql_max_connections": 541},
     "much_too_short": {"mlflow_mysql_settings": {"max_connections": 60}},
@@ -75,6 +76,14 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     done = subprocess.run(["ansible-playbook", playbook], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return {name: json.loads((directory / f"{name}.json").read_text(encoding="utf-8")) for name in CASES}
+
+
+def test_a_setting_is_found_however_it_is_written(computed: dict[str, dict[str, Any]]) -> None:
+    loosely = computed["loosely"]
+    assert loosely["max_connections"] == 60 and len(loosely["problems"]) == 1
+    assert loosely["problems"][0].startswith("max_connections in mlflow_mysql_settings is 60, and 4 workers")
+    lines = [line for line in loosely["configuration"].splitlines() if "max_connections" in line]
+    assert lines == ["loose_max_connections = 60"]
 
 
 def environment(result: dict[str, Any]) -> dict[str, str]:
@@ -130,6 +139,7 @@ def test_the_pools_are_what_was_counted(computed: dict[str, dict[str, Any]], cas
 def test_a_connection_is_replaced_before_the_server_hangs_up(computed: dict[str, dict[str, Any]]) -> None:
     assert pool(computed["defaults"])[2] == 300
     assert pool(computed["settings"])[2] == 30
+    assert pool(computed["loosely"])[2] == 10
 
 
 @pytest.mark.parametrize(

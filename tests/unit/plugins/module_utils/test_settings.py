@@ -50,6 +50,49 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _s
         ({"init_connect": "SET NAMES utf8mb4"}, None),
         ({"init_connect": "SET sql_safe_updates = 1"}, "sessions of MLflow"),
         ({"completion_type": 2}, "COMMIT"),
+        ({"completion_type": "CHAIN"}, "COMMIT"),
+        ({"init_connect": "DELETE FROM mlflow.runs"}, "sessions of MLflow"),
+        ({"init_connect": "SELECT SLEEP(5)"}, "sessions of MLflow"),
+        ({"init_connect": ""}, None),
+        ({"skip-innodb-doublewrite": ""}, "half written"),
+        ({"innodb_doublewrite": "DETECT_ONLY"}, "half written"),
+        ({"innodb_doublewrite": "OFF"}, "half written"),
+        ({"innodb_doublewrite": "DETECT_AND_RECOVER"}, None),
+        ({"innodb_doublewrite": True}, None),
+        ({"init_file": "/var/lib/mysql/x.sql"}, "run as root"),
+        ({"max_execution_time": 500}, "error 3024"),
+        ({"loose-max-execution-time": "5000"}, "error 3024"),
+        ({"max_execution_time": 0}, None),
+        ({"max_execution_time": 300000}, None),
+        ({"transaction-isolation": "READ-UNCOMMITTED"}, "take back"),
+        ({"transaction_isolation": 0}, "take back"),
+        ({"transaction_isolation": "READ-COMMITTED"}, None),
+        ({"autocommit": 0}, "taken back"),
+        ({"skip-autocommit": ""}, "taken back"),
+        ({"default_password_lifetime": 90}, "rotate_passwords"),
+        ({"default_password_lifetime": 0}, None),
+        ({"log_error_suppression_list": "MY-010055,my-013302"}, "MY-013302"),
+        (
+            {"log_error_suppression_list": "ER_CACHING_SHA2_PASSWORD_SECOND_PASSWORD_USED_INFORMATION"},
+            "MY-013302",
+        ),
+        ({"log_error_suppression_list": "MY-010055"}, None),
+        ({"lower_case_table_names": 1}, "as the image has it"),
+        ({"lower_case_table_names": 0}, None),
+        ({"innodb_data_file_path": "ibdata1:1G:autoextend"}, "ibdata1:12M:autoextend"),
+        ({"innodb_data_file_path": "ibdata1:12M:autoextend:max:500M"}, None),
+        ({"performance_schema_digests_size": 0}, "sql_log_bin"),
+        ({"performance_schema_digests_size": -1}, None),
+        ({"performance_schema_instrument": "'%=OFF'"}, "sql_log_bin"),
+        ({"performance_schema_instrument": "statement/sql/%=off"}, "sql_log_bin"),
+        ({"performance_schema_instrument": "memory/%=OFF"}, None),
+        ({"performance_schema_instrument": "statement/%=ON"}, None),
+        ({"performance_schema_consumer_statements_digest": "OFF"}, "sql_log_bin"),
+        ({"skip-performance-schema-consumer-global-instrumentation": ""}, "sql_log_bin"),
+        ({"performance_schema_max_digest_length": 32}, "sql_log_bin"),
+        ({"performance_schema": "OFF"}, None),
+        ({"maximum_max_connections": 10}, "set max_connections itself"),
+        ({"loose-maximum-wait-timeout": 2}, "set wait_timeout itself"),
         ({"max_join_size": 18446744073709551615}, None),
         ({"disabled_storage_engines": "MyISAM,FEDERATED"}, None),
         ({"disabled_storage_engines": "InnoDB"}, "are of InnoDB"),
@@ -71,6 +114,25 @@ def test_what_a_role_promises_is_kept(given: dict[str, Any], said: str | None) -
     assert [(said or "").lower() in problem.lower() for problem in problems] == [True] * (said is not None)
     # One line, that names the setting as it was written, and ends with what to do.
     assert all(problem.count("\n") == 0 and next(iter(given)) in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "given, there",
+    [
+        ({"loose_max_connections": 10}, {"max_connections": 10}),
+        ({"loose-wait-timeout": "2"}, {"wait_timeout": 2}),
+        ({"Max-Connections": "1K"}, {"max_connections": 1024}),
+        ({"max_connections": 900, "loose_max_connections": 10}, {"max_connections": 900}),
+        ({"loose_loose-skip_wait_timeout": ""}, {"wait_timeout": 0}),
+        ({"max_connections": "lots"}, {"max_connections": "lots"}),
+        ({"maximum_max_connections": 10}, {}),
+        ({"skip-name-resolve": False}, {"name_resolve": 0}),
+    ],
+)
+def test_what_is_given_is_known_by_the_names_of_the_server(
+    given: dict[str, Any], there: dict[str, Any]
+) -> None:
+    assert settings.given_settings(given) == there
 
 
 def test_without_backups_the_binary_log_may_be_off() -> None:
