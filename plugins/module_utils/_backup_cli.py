@@ -32,14 +32,18 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     full_disk,
     load_settings,
     locked,
+    owner_problem,
     parse_time,
     reading,
     stamp,
+    take,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import ENDING
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import GtidSet
 
 PREFIX = "mlflow_mysql_backup"
+WRITES = ("full", "copy", "follow")  # into a store's own directory
+READS = ("plan", "restore", "drill")  # what would take another store's backups for its own
 SINCE = ".since"  # was made when the store began to be backed up
 
 
@@ -615,6 +619,12 @@ def run(options: argparse.Namespace) -> str | None:
         settings = dataclasses.replace(
             settings, directory=options.directory, textfile_directory=None, off_host={}
         )
+    elif options.command in WRITES:
+        take(settings)
+    elif options.command in READS:
+        problem = owner_problem(settings.directory, settings.home)
+        if problem is not None:
+            raise BackupProblem(problem)
     name = options.command.replace("-", "_")
     try:
         result = globals()[f"command_{name}"](settings, options)

@@ -438,6 +438,45 @@ def locked(directory: str, name: str, what: str, wait: bool = False) -> Iterator
         yield
 
 
+OWNER = "store.json"
+
+
+def owner_problem(directory: str, home: str) -> str | None:
+    """Return what is wrong if a directory of backups is that of another store, whose data is there."""
+    try:
+        about = read_document(os.path.join(directory, OWNER))
+        there, container = str(about["home"]), str(about["container"])
+    except (BackupProblem, KeyError):
+        return None  # nobody's yet
+    # One that was moved, or is gone, leaves its backups to who goes on with them.
+    if os.path.realpath(there) == os.path.realpath(home) or not os.path.exists(
+        os.path.join(there, "data", "mysql.ibd")
+    ):
+        return None
+    with contextlib.suppress(OSError):
+        if os.path.samefile(there, home):
+            return None
+    return (
+        f"{directory} holds the backups of another store, {container} in {there}: give each store a directory of its "
+        "own (mlflow_mysql_backup_directory). To restore from it, leave that as it is and set mlflow_mysql_backup_from"
+    )
+
+
+def take(settings: Settings) -> None:
+    """Mark a directory of backups as this store's. Raises BackupProblem if it is another one's."""
+    problem = owner_problem(settings.directory, settings.home)
+    if problem is not None:
+        raise BackupProblem(problem)
+    path = os.path.join(settings.directory, OWNER)
+    wanted = {"format": FORMAT, "home": settings.home, "container": settings.container}
+    with contextlib.suppress(BackupProblem):
+        found = read_document(path)
+        if all(found.get(key) == value for key, value in wanted.items()):
+            return
+    if os.path.isdir(settings.directory):
+        write_document(path, wanted)
+
+
 READING = ".reading.lock"
 
 

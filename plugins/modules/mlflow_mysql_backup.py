@@ -157,6 +157,7 @@ looked:
   sample: {rc: 0, stdout: "{}", stderr: ""}
 """
 
+import contextlib
 import glob
 import io
 import json
@@ -311,6 +312,10 @@ def present(home: Home, settings: dict[str, object], identity: str | None, secre
         home.password(name, content)
     home.text(SETTINGS, settings_file(home, settings, identity is not None))
     home.program(PROGRAM, build(sys.executable))
+    if not home.check:
+        with contextlib.suppress(_backup_files.BackupProblem, TypeError, ValueError):
+            about = {**settings, "home": home.path, "identity_file": None}
+            _backup_files.take(_backup_files.settings_of(about))
 
 
 class Host:
@@ -413,6 +418,10 @@ def main() -> None:
     options = module.params
     if options["state"] == "present" and not options["settings"].get("directory"):
         module.fail_json(msg="settings.directory is missing: name the directory of the backups")
+    if options["state"] == "present":
+        problem = _backup_files.owner_problem(options["settings"]["directory"], options["path"].rstrip("/"))
+        if problem is not None:
+            module.fail_json(msg=f"{problem}. Nothing was changed.")
     if options["identity"] is not None and not options["identity"].strip():
         module.fail_json(msg="identity is empty: give an identity of age, or leave it out")
     home = Home(options["path"].rstrip("/"), 0, module.check_mode)

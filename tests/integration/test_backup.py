@@ -429,7 +429,7 @@ def test_tables_that_a_copy_leaves_empty(backups: Backups) -> None:
     """The account of the backups does not see the second one."""
     backups.use()
     backups.store.execute("CREATE DATABASE hidden")
-    for table in ("`mlflow`.`m-1`", "`hidden`.`m``e`"):
+    for table in ("`mlflow`.`m-1`", "`hidden`.`m-2`"):
         backups.store.execute(f"CREATE TABLE {table} (id INT) ENGINE=MyISAM")
         assert backups.problem("full").endswith(
             f"would be empty in the backup: {table}. Run ALTER TABLE {table} ENGINE=InnoDB"

@@ -6,6 +6,7 @@ Needs the programs `zstd` and `age`.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _backup_cli,
     _backup_files,
     _backup_full,
     _backup_log,
@@ -1262,3 +1264,33 @@ def test_nothing_of_ansible_is_in_the_program() -> None:
         "ansible.module_utils" in Path(str(module.__file__)).read_text()
         for module in (_backup_files, _backup_log)
     )
+
+
+def test_a_directory_of_backups_is_one_store_s(tmp_path: Path) -> None:
+    one, other = settings_for(tmp_path / "one"), settings_for(tmp_path / "other")
+    other = dataclasses.replace(other, directory=one.directory, container="second")
+    for store in (one, other):
+        (Path(store.data) / "mysql.ibd").touch()
+    assert _backup_files.owner_problem(one.directory, other.home) is None
+    _backup_files.take(one)
+    _backup_files.take(one)
+    with pytest.raises(
+        BackupProblem, match=f"the backups of another store, store in {one.home}: .*_backup_from"
+    ):
+        _backup_files.take(other)
+    path = tmp_path / "backup.json"
+    path.write_text(json.dumps(dataclasses.asdict(other)))
+    for command in (["follow"], ["full"], ["copy"], ["plan"], ["drill"]):
+        options = _backup_cli.parser().parse_args(["--settings", str(path), *command])
+        with pytest.raises(BackupProblem, match="another store, store in"):
+            _backup_cli.run(options)
+    # The same store by another path, and with another name of its container.
+    (tmp_path / "link").symlink_to(one.home)
+    _backup_files.take(dataclasses.replace(one, home=str(tmp_path / "link"), container="renamed"))
+    # A store that was moved takes its backups with it.
+    moved = tmp_path / "moved"
+    Path(one.home).rename(moved)
+    (tmp_path / "link").unlink()
+    settings = dataclasses.replace(one, home=str(moved), directory=str(moved / "backups"))
+    _backup_files.take(settings)
+    assert _backup_files.owner_problem(settings.directory, other.home) is not None
