@@ -145,11 +145,15 @@ options:
     description:
       - A mark that every account of O(accounts) but root gets, as the user attribute C(mlflow_ops_owner), so that they
         are known again.
+      - An account of O(accounts) that has no mark is refused, and nothing is changed, where others have it and its
+        password is not the one given here. It is somebody else's.
     type: str
   unlisted:
     description:
       - V(remove) removes accounts with the mark of O(owner) that are not in O(accounts). Accounts without the mark are
         never touched.
+      - An account with whose rights a trigger, view, routine or event runs is not removed, nor is one with
+        O(accounts[].state=absent). The statements that end that are in the message.
     type: str
     choices: [keep, remove]
     default: keep
@@ -337,6 +341,7 @@ waited:
 """
 
 import hashlib
+import json
 import re
 import ssl
 import time
@@ -372,6 +377,14 @@ class StatementFailed(Exception):
 
 ER_NOT_VALID_PASSWORD = 1819
 OWN = ("mysql.infoschema", "mysql.session", "mysql.sys")
+DEFINED = """
+SELECT 'trigger', trigger_schema, trigger_name, definer,
+ event_object_table, action_timing, event_manipulation, action_statement FROM information_schema.triggers
+UNION ALL SELECT 'view', table_schema, table_name, definer, '', '', '', '' FROM information_schema.views
+ WHERE security_type = 'DEFINER'
+UNION ALL SELECT LOWER(routine_type), routine_schema, routine_name, definer, '', '', '', ''
+ FROM information_schema.routines WHERE security_type = 'DEFINER'
+UNION ALL SELECT 'event', event_schema, event_name, definer, '', '', '', '' FROM information_schema.events"""
 
 
 @dataclass(frozen=True)
@@ -383,6 +396,33 @@ class StoredAccount:
     ssl_type: str
     max_user_connections: int
     owner: str | None
+
+
+@dataclass(frozen=True)
+class Defined:
+    """A trigger, view, procedure, function or event; of a trigger also what it is made of."""
+
+    kind: str
+    schema: str
+    name: str
+    table: str
+    timing: str
+    event: str
+    body: str
+
+    def made_again(self, definer: str) -> str:
+        """The statements that give a trigger another definer. `$$` is their end, as a body may hold `;`."""
+        name, table = (
+            ".".join("`" + part.replace("`", "``") + "`" for part in (self.schema, one))
+            for one in (self.name, self.table)
+        )
+        body = self.body.strip()
+        if not re.search("--|#", body):
+            body = re.sub(r"\s*\n\s*", " ", body)
+        return (
+            f"DROP TRIGGER {name} $$ CREATE DEFINER={definer} TRIGGER {name} {self.timing} {self.event} ON {table} "
+            f"FOR EACH ROW {body} $$"
+        )
 
 
 @dataclass
@@ -491,6 +531,14 @@ class Server:
             )
             for name, host, stored, old, kind, limit, owner in rows
         }
+
+    def defined_by(self, name: str, host: str) -> list[Defined]:
+        """What runs with the rights of an account, and fails without it (error 1449)."""
+        return [
+            Defined(*map(_text, (kind, schema, object_name, table, timing, event, body)))
+            for kind, schema, object_name, definer, table, timing, event, body in self.read(DEFINED)
+            if _text(definer) == f"{name}@{host}"
+        ]
 
     def accounts(
         self, names: Sequence[str], stored: Mapping[tuple[str, str], StoredAccount]
@@ -832,6 +880,68 @@ def reload_tls(certificate: bytes, login: Login, server: Server, check_mode: boo
         )
 
 
+def keep_definers(
+    account: WantedAccount,
+    wanted: Sequence[WantedAccount],
+    stored: Mapping[tuple[str, str], StoredAccount],
+    server: Server,
+) -> None:
+    """Raise BadRequest if something would stop to work without an account that is to be removed."""
+    defined = server.defined_by(account.name, account.host)
+    if not defined:
+        return
+    listed = ", ".join(f"{one.kind} {one.schema}.{one.name}" for one in defined)
+    triggers = [one for one in defined if one.kind == "trigger"]
+    # The account that makes MLflow's triggers.
+    heirs = [
+        one
+        for one in wanted
+        if one.present and one.host == "localhost" and {"TRIGGER", "CREATE"} <= (one.privileges or set())
+    ]
+    how = "drop them, or make them again under an account that stays"
+    if len(heirs) == 1 and len(triggers) == len(defined):
+        heir = heirs[0]
+        renamed = heir.key not in stored and heir.host == account.host
+        how = (
+            "run this as root, and then the deploy again: DELIMITER $$ "
+            + (f"RENAME USER {account.label} TO {heir.label} $$ " if renamed else "")
+            + " ".join(one.made_again(heir.label) for one in triggers)
+        )
+    raise BadRequest(
+        f"{account.label} is to be removed, and these run with its rights, so that every statement which sets them off "
+        f"would fail (error 1449): {listed}. Nothing was changed: keep the account, or {how}"
+    )
+
+
+def refuse_others(
+    wanted: Sequence[WantedAccount], stored: Mapping[tuple[str, str], StoredAccount], owner: str
+) -> None:
+    """Raise BadRequest if an account is somebody else's: it has no mark, nor a password that is in the request.
+
+    Where no account has a mark, they are from before there were marks.
+    """
+    if not any(one.owner == owner for one in stored.values()):
+        return
+    others = []
+    for account in wanted:
+        there = stored.get(account.key)
+        if there is None or account.owner is None or there.owner == owner:
+            continue
+        passwords = {one.password for one in wanted if one.name == account.name and one.password is not None}
+        hashes = [there.hash, *([] if there.old_hash is None else [there.old_hash])]
+        if not any(_caching_sha2.is_password_of(one, password) for one in hashes for password in passwords):
+            others.append(account)
+    if not others:
+        return
+    mark = json.dumps({_accounts.OWNER: owner})
+    raise BadRequest(
+        f"there is an account {', '.join(one.label for one in others)} already that somebody else made: it has no mark "
+        f"of {owner}, and another password. Nothing was changed: choose another name, such as the one before. To give "
+        "the account away nevertheless, run as root: "
+        + "; ".join(f"ALTER USER {one.label} ATTRIBUTE '{mark}'" for one in others)
+    )
+
+
 def _plan(
     params: Mapping[str, Any],
     wanted: Sequence[WantedAccount],
@@ -852,6 +962,7 @@ def _plan(
         )
         if params["unlisted"] == "remove":
             wanted = [*wanted, *(WantedAccount(name, host, present=False) for name, host in marked)]
+        refuse_others(wanted, stored, owner)
     current = server.accounts(sorted({account.name for account in wanted}), stored)
     if any(account.global_privileges is not None for account in wanted):
         every = server.every_global_privilege()
@@ -874,6 +985,8 @@ def _plan(
             raise BadRequest(
                 f"{account.label} is the account that this module is logged in as: it can't be removed"
             )
+        if exists and not account.present:
+            keep_definers(account, wanted, stored, server)
         tried = exists and account.present and account.update_password
         accepted = tried and accepts(account, stored[account.key], login)
         plans.append(

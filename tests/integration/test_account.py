@@ -872,6 +872,73 @@ def test_owner_and_unlisted(clean: MySQL, run_module: RunModule) -> None:
     assert result.failed and "needs owner" in result["msg"]
 
 
+def test_an_account_of_somebody_else_is_not_taken_over(clean: MySQL, run_module: RunModule) -> None:
+    """Neither to be used nor, as the old one for all hosts, to be removed. Those from before marks are ours."""
+    clean.execute("CREATE USER reporting IDENTIFIED BY 'of the administrator'")
+    clean.execute("CREATE USER old IDENTIFIED BY 'some one'")
+
+    def run(*accounts: dict[str, Any], check: bool = False) -> Result:
+        options = clean.options(accounts=list(accounts), owner="test", unlisted="remove", database="mlflow")
+        return run_module(MODULE, options, check=check)
+
+    root = {"name": "root", "host": "localhost"}
+    one = account(name="one", password="some one")
+    here = {"name": "reporting", "password": "some one", "privileges": DML}
+    # No account has a mark: they are from before marks.
+    ok(run(one, {**here, "password": "of the administrator"}, check=True), changed=True)
+    ok(run(root, one), changed=True)
+    for accounts in (
+        [one, here],
+        [one, {**here, "host": "10.9.0.0/16", "verify": False}, {"name": "reporting", "state": "absent"}],
+    ):
+        before = accounts_of(clean)
+        for check in (True, False):
+            said = failed(run(*accounts, check=check))
+            assert said.startswith("there is an account 'reporting'@'%' already that somebody else made")
+            assert "Nothing was changed: choose another name" in said and "\n" not in said
+            assert accounts_of(clean) == before
+    # One with the password that is given here is ours, and so is one that root gives away.
+    ok(run(one, account(name="old", password="some one")), changed=True)
+    mark = said[said.index("ALTER USER") :].rstrip(".")
+    clean.execute(mark.replace("%", "%%"))
+    ok(run(one, here), changed=True)
+
+
+def test_an_account_that_triggers_run_as_is_not_removed(clean: MySQL, run_module: RunModule) -> None:
+    def run(name: str, check: bool = False) -> Result:
+        migrator = {
+            **{"name": name, "host": "localhost", "password": "some one", "verify": False},
+            "privileges": ["SELECT", "UPDATE", "CREATE", "TRIGGER"],
+        }
+        options = clean.options(accounts=[migrator], owner="test", unlisted="remove", database="mlflow")
+        return run_module(MODULE, options, check=check)
+
+    ok(run("migrator"), changed=True)
+    clean.execute("CREATE TABLE mlflow.secrets (id INT PRIMARY KEY, aad INT)")
+    clean.execute(
+        "CREATE DEFINER=migrator@localhost TRIGGER mlflow.keep BEFORE UPDATE ON mlflow.secrets FOR EACH ROW\n"
+        "BEGIN\n  IF OLD.aad <> NEW.aad THEN\n    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no';\n  END IF;\nEND"
+    )
+    before = accounts_of(clean)
+    for check in (True, False):
+        said = failed(run("renamed", check))
+        assert "'migrator'@'localhost' is to be removed" in said and "trigger mlflow.keep" in said
+        assert "Nothing was changed" in said and accounts_of(clean) == before and "\n" not in said
+    # What the message says ends it.
+    script = said[said.index("DELIMITER $$ ") + len("DELIMITER $$ ") :]
+    for statement in script.split("$$"):
+        if statement.strip(" ."):
+            clean.execute(statement.replace("%", "%%"))
+    ok(run("renamed"), changed=False)
+    clean.execute("INSERT INTO mlflow.secrets VALUES (1, 1)")
+    clean.execute("UPDATE mlflow.secrets SET id = 2")
+    with pytest.raises(pymysql.err.OperationalError, match="no"):
+        clean.execute("UPDATE mlflow.secrets SET aad = 2")
+    clean.execute("CREATE DEFINER=renamed@localhost VIEW mlflow.seen AS SELECT 1")
+    said = failed(run("migrator"))
+    assert "view mlflow.seen" in said and "make them again under an account that stays" in said
+
+
 def test_options_of_an_account(clean: MySQL, run_module: RunModule) -> None:
     wish = {"password": "some one", "require": "x509", "max_user_connections": 3, "owner": "test"}
     owner = wish.pop("owner")
