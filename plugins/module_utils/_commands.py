@@ -203,6 +203,7 @@ SAID = {
     "foreign": "{database} holds tables that are not MLflow's",
     "unknown": "{database} was written by an MLflow that this collection does not know",
     "empty": "{database} has no tables yet",
+    "orphaned": "{database} has what runs with the rights of an account that is gone (error 1449)",
 }
 REMEDIES = {
     "behind": "take it to MLflow {wanted}",

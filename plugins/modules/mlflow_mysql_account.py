@@ -319,6 +319,15 @@ unknown_accounts:
   type: list
   elements: str
   sample: ['somebody@%']
+orphans:
+  description:
+    - What runs with the rights of an account that is not there, so that every statement which sets it off fails. The
+      C(kind) of each, V(trigger), V(view), V(procedure), V(function) or V(event), its C(database) and C(name), and its
+      C(definer).
+  returned: when O(owner) is given and the server was reached
+  type: list
+  elements: dict
+  sample: [{database: mlflow, kind: trigger, name: keep, definer: gone@localhost}]
 components:
   description: The components that were installed.
   returned: when the server was reached
@@ -405,6 +414,7 @@ class Defined:
     kind: str
     schema: str
     name: str
+    definer: str
     table: str
     timing: str
     event: str
@@ -438,6 +448,7 @@ class Outcome:
     components: list[str] = field(default_factory=list)
     tls_reloaded: bool = False
     unknown_accounts: list[str] | None = None
+    orphans: list[dict[str, str]] | None = None
 
     def result(self) -> dict[str, Any]:
         if not self.server_version:
@@ -452,6 +463,8 @@ class Outcome:
         }
         if self.unknown_accounts is not None:
             result["unknown_accounts"] = self.unknown_accounts
+        if self.orphans is not None:
+            result["orphans"] = self.orphans
         if self.database is not None:
             result["database"] = self.database
         if self.diff is not None:
@@ -532,13 +545,9 @@ class Server:
             for name, host, stored, old, kind, limit, owner in rows
         }
 
-    def defined_by(self, name: str, host: str) -> list[Defined]:
+    def defined(self) -> list[Defined]:
         """What runs with the rights of an account, and fails without it (error 1449)."""
-        return [
-            Defined(*map(_text, (kind, schema, object_name, table, timing, event, body)))
-            for kind, schema, object_name, definer, table, timing, event, body in self.read(DEFINED)
-            if _text(definer) == f"{name}@{host}"
-        ]
+        return [Defined(*map(_text, row)) for row in self.read(DEFINED)]
 
     def accounts(
         self, names: Sequence[str], stored: Mapping[tuple[str, str], StoredAccount]
@@ -887,7 +896,7 @@ def keep_definers(
     server: Server,
 ) -> None:
     """Raise BadRequest if something would stop to work without an account that is to be removed."""
-    defined = server.defined_by(account.name, account.host)
+    defined = [one for one in server.defined() if one.definer == f"{account.name}@{account.host}"]
     if not defined:
         return
     listed = ", ".join(f"{one.kind} {one.schema}.{one.name}" for one in defined)
@@ -903,7 +912,7 @@ def keep_definers(
         heir = heirs[0]
         renamed = heir.key not in stored and heir.host == account.host
         how = (
-            "run this as root, and then the deploy again: DELIMITER $$ "
+            "run this as the administrator, and then the deploy again: DELIMITER $$ "
             + (f"RENAME USER {account.label} TO {heir.label} $$ " if renamed else "")
             + " ".join(one.made_again(heir.label) for one in triggers)
         )
@@ -937,7 +946,7 @@ def refuse_others(
     raise BadRequest(
         f"there is an account {', '.join(one.label for one in others)} already that somebody else made: it has no mark "
         f"of {owner}, and another password. Nothing was changed: choose another name, such as the one before. To give "
-        "the account away nevertheless, run as root: "
+        "the account away nevertheless, run as the administrator: "
         + "; ".join(f"ALTER USER {one.label} ATTRIBUTE '{mark}'" for one in others)
     )
 
@@ -963,6 +972,12 @@ def _plan(
         if params["unlisted"] == "remove":
             wanted = [*wanted, *(WantedAccount(name, host, present=False) for name, host in marked)]
         refuse_others(wanted, stored, owner)
+        there = {f"{name}@{host}" for name, host in {*stored, *(one.key for one in wanted if one.present)}}
+        outcome.orphans = [
+            {"database": one.schema, "kind": one.kind, "name": one.name, "definer": one.definer}
+            for one in server.defined()
+            if one.definer not in there
+        ]
     current = server.accounts(sorted({account.name for account in wanted}), stored)
     if any(account.global_privileges is not None for account in wanted):
         every = server.every_global_privilege()

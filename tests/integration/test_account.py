@@ -935,6 +935,10 @@ def test_an_account_that_triggers_run_as_is_not_removed(clean: MySQL, run_module
     with pytest.raises(pymysql.err.OperationalError, match="no"):
         clean.execute("UPDATE mlflow.secrets SET aad = 2")
     clean.execute("CREATE DEFINER=renamed@localhost VIEW mlflow.seen AS SELECT 1")
+    # Whose definer is gone is said, whoever removed it.
+    clean.execute("CREATE DEFINER=gone@localhost VIEW mlflow.lost AS SELECT 1")
+    orphan = {"database": "mlflow", "kind": "view", "name": "lost", "definer": "gone@localhost"}
+    assert ok(run("renamed"), changed=False)["orphans"] == [orphan]
     said = failed(run("migrator"))
     assert "view mlflow.seen" in said and "make them again under an account that stays" in said
 

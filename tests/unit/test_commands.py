@@ -190,6 +190,7 @@ def test_what_is_not_repeated_is_named() -> None:
         ("half_applied", "a migration of mlflow was interrupted", ["make check", "make upgrade"]),
         ("drifted", "changed by hand", ["make check", "make restore"]),
         ("foreign", "not MLflow's", ["make check", "set mlflow_mysql_database"]),
+        ("orphaned", "an account that is gone (error 1449)", ["make check"]),
         ("unknown", "does not know", ["make check", "install a newer release"]),
         ("empty", "has no tables", ["make deploy"]),
     ],
