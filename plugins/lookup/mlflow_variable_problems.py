@@ -14,7 +14,8 @@ description:
   - Looks, on the controller, at the names of all variables of a host, and at the values of those that the roles of this
     collection specify.
   - A name that begins like those of this collection and is none of them is a problem that names the nearest one. So is
-    another beginning that is nearly one of them, and what is almost C(to), C(before) or C(member) on the command line.
+    another beginning that is nearly one of them, a name that lacks a part (C(mlflow_port)), and what is almost
+    C(to), C(before) or C(member) on the command line.
   - A play that takes names without a prefix lists them in C(__mlflow_variables_taken). There any other name on the
     command line is a problem, unless it begins with an underscore or C(ansible_), or a variable of the user's own
     names it.
