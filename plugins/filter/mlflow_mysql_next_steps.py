@@ -56,6 +56,11 @@ options:
       - Path of the program that makes the backups.
     type: str
     default: ''
+  environment_file:
+    description:
+      - Path of the file with the environment of MLflow's server.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -82,6 +87,7 @@ def mlflow_mysql_next_steps(
     container: str = "mlflow_mysql_db",
     docker_host: str | None = None,
     backup_program: str = "",
+    environment_file: str = "",
 ) -> dict[str, Any]:
     """The sentence and the commands. Raises AnsibleFilterError."""
     if isinstance(schemas, (str, Mapping)) or not all(
@@ -100,6 +106,7 @@ def mlflow_mysql_next_steps(
             container=container,
             docker_host=docker_host,
             backup_program=backup_program,
+            environment_file=environment_file,
         ),
     }
 

@@ -239,6 +239,7 @@ def next_steps(
     container: str = "mlflow_mysql_db",
     docker_host: str | None = None,
     backup_program: str = "",
+    environment_file: str = "",
 ) -> list[str]:
     """Lines that name what to do next and the command for it: first what the state of the schemas asks for."""
     steps: list[tuple[str, str]] = []
@@ -269,6 +270,8 @@ def next_steps(
         uri = command(run, "uri", host)
         steps.append(("the whole URI", uri))
         if not wrong:
+            if environment_file:
+                steps.append(("MLflow's environment", f"set -a; . {shlex.quote(environment_file)}; set +a"))
             steps.append(
                 (
                     "start MLflow on it",

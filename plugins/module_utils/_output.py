@@ -129,6 +129,11 @@ def failure(result: Mapping[str, Any]) -> str:
     if said == "non-zero return code":
         said = f"It ended with return code {result.get('rc')}."
     parts = [said] if said else []
+    # What gathers facts runs several modules, and says in its own message only which of them failed.
+    modules = result.get("failed_modules")
+    for name, one in modules.items() if isinstance(modules, Mapping) else ():
+        if isinstance(one, Mapping):
+            parts.append(f"{name}: {of_module(one)}")
     for names in (("stderr", "stdout"), ("module_stderr", "module_stdout")):
         for name in names:
             text = str(result.get(name) or "").strip()
@@ -138,6 +143,19 @@ def failure(result: Mapping[str, Any]) -> str:
                 break
     advice = hint("\n".join(parts))
     return "\n".join([*(parts or ["It failed without a message."]), *([advice] if advice else [])])
+
+
+def of_module(result: Mapping[str, Any]) -> str:
+    """Why a module failed that another one ran: its message, and the last line of what it printed."""
+    printed = ""
+    for name in ("module_stderr", "stderr", "exception", "module_stdout"):
+        printed = printed or str(result.get(name) or "").strip()
+    last = printed.splitlines()[-1].strip() if printed else ""
+    said = message(result.get("msg"))
+    return (
+        " ".join([*([said] if said else []), *([last] if last and last not in said else [])])
+        or "it gave no reason"
+    )
 
 
 def said_by_program(text: str) -> str:

@@ -260,6 +260,9 @@ port:
     reason:
       description: Why it cannot be bound.
       type: str
+    no_address:
+      description: Whether it is because the host has no such address.
+      type: bool
 network:
   description:
     - C(id), C(labels), C(subnets) and C(containers) of O(network), or V(null). The last are the names of all containers
@@ -313,6 +316,7 @@ systemd:
   type: bool
 """
 
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -459,10 +463,14 @@ def look_at_port(address: str, port: int) -> dict[str, Any]:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
     except OSError as error:
-        return {"free": False, "container": None, "reason": error.strerror or str(error)}
+        foreign = error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) or isinstance(
+            error, socket.gaierror
+        )
+        reason: str | None = error.strerror or str(error)
+        return {"free": False, "container": None, "reason": reason, "no_address": foreign}
     except OverflowError:
-        return {"free": False, "container": None, "reason": "not a port"}
-    return {"free": True, "container": None, "reason": None}
+        return {"free": False, "container": None, "reason": "not a port", "no_address": False}
+    return {"free": True, "container": None, "reason": None, "no_address": False}
 
 
 def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -198,3 +198,25 @@ def test_the_uri_of_a_group_is_printed_where_a_member_is_lost(member: tuple[str,
     # None that answers has been a member.
     code, said = play("group_uri", home.parent, {"lost": lost}, variables)
     assert code and "No host of mlflow_backend_store answers that is a member" in said, said
+
+
+def test_a_uri_of_another_inventory_is_not_printed(member: tuple[str, Path]) -> None:
+    """The container publishes another port than the one that the variables say."""
+    home, name, port = member[1], f"identity-{free_port()}", free_port()
+    docker(
+        *("create", "--name", name, "--label", f"{LABEL}={home}", "-v", f"{home}/data:/var/lib/mysql"),
+        *("--publish", f"127.0.0.1:{port}:3306", "--entrypoint", "bash", IMAGE),
+    )
+    variables = {"mlflow_mysql_home": str(home), "mlflow_mysql_container_name": name}
+    docker("rename", member[0], f"{name}_replaced")  # one is on the data
+    try:
+        code, said = play("uri", home.parent, {"one": {}}, variables)
+        assert code and f"{name} publishes 127.0.0.1 port {port}, and the variables" in re.sub(
+            r"\s+", " ", said
+        ), said
+        assert "mysql+pymysql" not in said
+        code, said = play("uri", home.parent, {"one": {}}, {**variables, "mlflow_mysql_port": port})
+        assert code == 0 and f"@127.0.0.1:{port}/mlflow" in said, said
+    finally:
+        docker("rename", f"{name}_replaced", member[0])
+        docker("rm", "--force", name)

@@ -236,3 +236,18 @@ def test_the_filters_refuse_what_they_cannot_use() -> None:
             mlflow_mysql_next_steps(wrong, "store1")  # type: ignore[arg-type]
     assert "mlflow_ops.backend_store.uri" in mlflow_mysql_command("uri")
     assert mlflow_mysql_next_steps([], "store1")["headline"] == "MLflow's backend store on store1 is ready."
+
+
+def test_the_steps_name_the_environment_of_mlflow() -> None:
+    """Its pools and its certificates do not fit without it."""
+    schemas = [{"state": "current", "database": "mlflow", "wanted": "3.17.2"}]
+    lines = next_steps(started(MAKE), schemas, environment_file="/srv/a store/mlflow.env")
+    assert any(line.endswith("set -a; . '/srv/a store/mlflow.env'; set +a") for line in lines)
+
+
+def test_no_message_of_a_role_names_half_a_command() -> None:
+    """A command without the run's inventory means another store."""
+    for path in sorted((ROOT / "roles").glob("*/tasks/*.yml")):
+        text = path.read_text(encoding="utf-8")
+        assert "`make " not in text and "`mlflow_mysql_" not in text, path
+        assert "run it with mlflow_mysql_" not in text, path

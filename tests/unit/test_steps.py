@@ -74,6 +74,23 @@ def lines(output: str, word: str) -> list[str]:
     return [line for line in output.splitlines() if word in line]
 
 
+def test_the_failure_of_a_module_that_another_one_ran() -> None:
+    """What gathers facts says in its own message only that modules failed."""
+    result = {
+        "msg": "The following modules failed to execute: ansible.legacy.setup.",
+        "failed_modules": {
+            "ansible.legacy.setup": {
+                "msg": "MODULE FAILURE: No start of json char found",
+                "module_stderr": "Traceback (most recent call last):\n  ...\nOSError: [Errno 28] No space left\n",
+            }
+        },
+    }
+    assert _output.failure(result).splitlines() == [
+        "The following modules failed to execute: ansible.legacy.setup.",
+        "ansible.legacy.setup: MODULE FAILURE: No start of json char found OSError: [Errno 28] No space left",
+    ]
+
+
 def test_a_run(tmp_path: Path) -> None:
     output = run(
         [

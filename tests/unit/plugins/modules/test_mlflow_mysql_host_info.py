@@ -239,14 +239,24 @@ def test_read_only_file_system(tmp_path: Path) -> None:
 def test_free_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert module.look_at_port("127.0.0.1", port) == {"free": True, "container": None, "reason": None}
+    assert module.look_at_port("127.0.0.1", port) == {
+        "free": True,
+        "container": None,
+        "reason": None,
+        "no_address": False,
+    }
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_taken_port(address: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         found = module.look_at_port(address, listener.getsockname()[1])
-    assert found == {"free": False, "container": None, "reason": "Address already in use"}
+    assert found == {
+        "free": False,
+        "container": None,
+        "reason": "Address already in use",
+        "no_address": False,
+    }
 
 
 def test_port_that_was_just_left_is_free() -> None:
@@ -264,7 +274,7 @@ def test_port_that_was_just_left_is_free() -> None:
 )
 def test_address_that_is_not_the_hosts(address: str, reason: str) -> None:
     found = module.look_at_port(address, 3306)
-    assert found["free"] is False
+    assert found["free"] is False and found["no_address"] is True
     assert re.search(reason, found["reason"])
 
 
@@ -303,7 +313,12 @@ def test_host_without_an_engine(tmp_path: Path) -> None:
     assert found["home"] == {"uid": 999, "current": False, "problems": [], "missing": []}
     assert found["container"] is None
     assert found["data_dir"]["state"] == "absent"
-    assert found["port"] == {"free": False, "container": None, "reason": "Address already in use"}
+    assert found["port"] == {
+        "free": False,
+        "container": None,
+        "reason": "Address already in use",
+        "no_address": False,
+    }
     assert found["docker_free_mb"] > 0
     assert found["memory_mb"] > 0
     assert found["python"]["executable"] == sys.executable
