@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     full_disk,
     load_settings,
     locked,
+    now,
     owner_problem,
     parse_time,
     reading,
@@ -45,6 +47,10 @@ PREFIX = "mlflow_mysql_backup"
 WRITES = ("full", "copy", "follow")  # into a store's own directory
 READS = ("plan", "restore", "drill")  # what would take another store's backups for its own
 SINCE = ".since"  # was made when the store began to be backed up
+
+
+def counted(number: int, thing: str) -> str:
+    return f"{number or 'no'} {thing}{'' if number == 1 else 's'}"
 
 
 def size_of(count: float) -> str:
@@ -102,8 +108,12 @@ def measured(settings: Settings, job: str, work: Callable[[], tuple[Any, list[st
 
 
 def say(text: str) -> None:
+    dated = False
+    with contextlib.suppress(OSError, ValueError):
+        # A file, such as cron's, has no times of its own; the journal has, and a terminal needs none.
+        dated = stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode)
     with contextlib.suppress(OSError):  # nobody may be there to read it
-        sys.stderr.write(text + "\n")
+        sys.stderr.write((f"{stamp(now())[:19]}Z " if dated else "") + text + "\n")
         sys.stderr.flush()
 
 
@@ -124,7 +134,13 @@ def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, A
 
     def work() -> tuple[dict[str, Any], list[str]]:
         started = time.monotonic()
-        manifest = _backup_full.make_full(settings, say, options.wait, wanted)
+
+        def turn() -> bool:
+            nonlocal started
+            started = time.monotonic()  # what it waited for another one is not its own time
+            return wanted()
+
+        manifest = _backup_full.make_full(settings, say, options.wait, turn)
         if manifest is None:
             return {"made": False}, []
         pruned = _backup_full.prune(settings, say)
@@ -144,8 +160,10 @@ def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, A
         ]
         return {**manifest, "made": True, "pruned": pruned, "total_seconds": round(seconds, 1)}, samples
 
-    result: dict[str, Any] = measured(settings, "full", work) if wanted() else {"made": False}
-    if settings.off_host and (result["made"] or needs(settings) == _backup_reach.ELSEWHERE):
+    asked = wanted()
+    result: dict[str, Any] = measured(settings, "full", work) if asked else {"made": False}
+    # Where another process made it meanwhile, it is copied when this returns too.
+    if settings.off_host and (asked or needs(settings) == _backup_reach.ELSEWHERE):
         say(f"The backups are copied to {settings.off_host['target']}.")
         try:
             copy_off_host(settings, forget=True, wait=options.wait)
@@ -256,7 +274,8 @@ class FullBackups:
         # What a session does not log is whole once it ends.
         if position.get("open") or moment - self.since < grace or moment - self.ended < pause:
             return
-        say(f"A full backup is made, as a restore would lose what the store holds ({position['needs']}).")
+        reason = position.get("missing") or "a restore would lose what the store holds"
+        say(f"A full backup is made: {reason}.")
         self.process = subprocess.Popen(
             [sys.argv[0], "full", "--if-needed", "--wait"], stdout=subprocess.DEVNULL
         )
@@ -328,6 +347,8 @@ def command_follow(settings: Settings, options: argparse.Namespace) -> None:
         watch = _backup_reach.Watch(settings)
         for position in _backup_log.follow(settings, options.seconds, watched, each, watch):
             failed = position.get("problem")
+            if failed and position.get("no_store") and _backup_restore.under_way(settings):
+                failed = "The binary log is not copied while a restore swaps the store's data."
             if failed != problem:
                 say(failed or "The binary log is copied again.")
             problem = failed
@@ -386,7 +407,7 @@ def command_list(settings: Settings, options: argparse.Namespace) -> dict[str, A
 
 
 def text_list(result: Mapping[str, Any]) -> str:
-    lines = [f"{'FULL BACKUP':<24} {'FINISHED (UTC)':<20} {'SIZE':>12} {'ROWS':>12}  REVISION      MYSQL"]
+    lines = [f"{'FULL BACKUP':<24} {'STATE OF (UTC)':<20} {'SIZE':>12} {'ROWS':>12}  REVISION      MYSQL"]
     for manifest in result["full"]:
         rows = sum(sum(tables.values()) for tables in manifest["tables"].values())
         lines.append(
@@ -397,8 +418,13 @@ def text_list(result: Mapping[str, Any]) -> str:
     lines += [f"DAMAGED: {name}: {problem}" for name, problem in result["damaged"].items()]
     for log in result["binary_log"]:
         lines.append(
-            f"Binary log of {log['server_uuid']} from {log['began'][:19]}Z: {len(log['files'])} files, "
-            f"{size_of(log['size'])}, last transaction at {log['last_transaction'] or '-'}"
+            f"Binary log of {log['server_uuid']} from {log['began'][:19]}Z: {counted(len(log['files']), 'file')}, "
+            f"{size_of(log['size'])}, "
+            + (
+                f"last transaction at {log['last_transaction']}"
+                if log["last_transaction"]
+                else "no transaction yet"
+            )
         )
         lines += [
             f"GAP before {name}"
@@ -415,9 +441,17 @@ def text_list(result: Mapping[str, Any]) -> str:
     restorable = result["restorable"]
     if result["copied"] is not None and restorable["complete"]:
         lines.append(f"All that the store had written by {result['copied']} is copied.")
-    elif result["copied"] is not None and restorable["spans"]:
-        lines.append(f"NOT all that the store has is copied, since {result['copied']}.")
-    lines.append(f"What can be restored now: {restorable['text']}.")
+    elif restorable["spans"] and not restorable["complete"]:
+        lines.append(
+            f"NOT all that the store holds since {restorable['spans'][-1]['to']} can be restored: "
+            f"{restorable['missing']}."
+        )
+        lines.append(
+            "A full backup is being made."
+            if restorable["running"]
+            else f"For a full backup {_backup_reach.REMEDY}."
+        )
+    lines.append(f"What can be restored now: {restorable['moments']}.")
     return "\n".join(lines)
 
 
@@ -487,7 +521,7 @@ def command_restore(settings: Settings, options: argparse.Namespace) -> dict[str
 
 
 def text_restore(result: Mapping[str, Any]) -> str:
-    lines = [f"Full backup {result['backup']}, finished at {result['backup_finished']}."]
+    lines = [f"Full backup {result['backup']}, of the state of {result['backup_finished']}."]
     if result["binary_log"]:
         lines.append(
             f"Binary log {result['binary_log'][0]} to {result['binary_log'][-1]}, up to the transaction of "
@@ -533,11 +567,11 @@ def text_drill(result: Mapping[str, Any]) -> str:
     read = result["mlflow"]
     rows = sum(sum(tables.values()) for tables in result["tables"].values())
     return (
-        f"Restored {result['backup']} and {len(result['binary_log'])} files of the binary log in "
+        f"Restored {result['backup']} and {counted(len(result['binary_log']), 'file')} of the binary log in "
         f"{result['recovery_seconds']} s, up to {result['recovery_point']}: {rows} rows, the schema is "
         f"{result['schema']}, "
         + (
-            f"MLflow read run {read['run']} with {read['metrics']} metrics."
+            f"MLflow read run {read['run']} with {counted(read['metrics'], 'metric')}."
             if read
             else "MLflow did not look at it."
         )

@@ -421,8 +421,13 @@ def unpack_tree(path: str, identity_file: str | None, directory: str) -> None:
 
 
 @contextlib.contextmanager
-def locked(directory: str, name: str, what: str, wait: bool = False) -> Iterator[None]:
-    """Hold a lock, which ends with the process. Raises Busy if another process has it, and BackupProblem."""
+def locked(
+    directory: str, name: str, what: str, wait: bool = False, waits: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Hold a lock, which ends with the process. Raises Busy if another process has it, and BackupProblem.
+
+    Calls `waits` before it waits for another process.
+    """
     path = os.path.join(directory, f".{name}.lock")
     try:
         stream = open(path, "a", encoding="utf-8")
@@ -430,7 +435,13 @@ def locked(directory: str, name: str, what: str, wait: bool = False) -> Iterator
         raise full_disk(error, path) from None
     with stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not wait:
+                    raise
+                waits()
+                fcntl.flock(stream, fcntl.LOCK_EX)
         except BlockingIOError:
             raise Busy(f"another process is {what} already: wait for it to end") from None
         except OSError as error:
@@ -475,6 +486,19 @@ def take(settings: Settings) -> None:
             return
     if os.path.isdir(settings.directory):
         write_document(path, wanted)
+
+
+def is_locked(directory: str, name: str, table: str = "/proc/locks") -> bool:
+    """Return whether a process holds a lock, without touching it."""
+    try:
+        inode = str(os.stat(os.path.join(directory, f".{name}.lock")).st_ino)
+        with open(table, encoding="ascii", errors="replace") as stream:
+            held = [line.split() for line in stream if "->" not in line]
+    except OSError:
+        return False
+    return any(
+        words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode for words in held if len(words) > 5
+    )
 
 
 READING = ".reading.lock"

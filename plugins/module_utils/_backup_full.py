@@ -144,7 +144,10 @@ def make_full(
 
     None, if it is not `wanted` any more when its turn comes. Raises BackupProblem.
     """
-    with locked(settings.scratch, "full", "making a full backup", wait):
+    with locked(
+        *(settings.scratch, "full", "making a full backup", wait),
+        waits=lambda: say("Waiting for another backup, which is being made."),
+    ):
         if not wanted():
             return None
         try:

@@ -781,7 +781,7 @@ def follow(
             position = copier.copy()
             key: Any = (position.get("file"), position.get("position"), position.get("problem"))
         except BackupProblem as error:
-            position = {"problem": str(error)}
+            position = {"problem": str(error), "no_store": isinstance(error, NoStore)}
             key = str(error)
             if not isinstance(error, NoStore):
                 copier = Copier(settings, judge)  # it reads again what is there

@@ -22,6 +22,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     Archive,
     BackupProblem,
     Settings,
+    is_locked,
     parse_time,
     read_document,
     reading,
@@ -288,14 +289,21 @@ def report(settings: Settings, name: str | None = None) -> dict[str, Any]:
         for one in found
     ]
     missing = None if wanted is None or wanted[0] == ELSEWHERE else wanted[1]
-    text = "; ".join(lines) or f"nothing yet: {REMEDY}"
+    running = is_locked(settings.scratch, "full")
+    remedy = "a full backup is being made" if running else REMEDY
+    moments = "; ".join(lines) or f"nothing yet: {remedy}"
+    text = moments
     if missing is not None and lines:
-        text += f". Not restorable: {missing}. For a full backup {REMEDY}"
+        text += f". Not restorable: {missing}. " + (
+            "A full backup is being made" if running else f"For a full backup {REMEDY}"
+        )
     return {
         "spans": [one.describe() for one in found],
         "complete": wanted is None or wanted[0] == ELSEWHERE,
         "needs": None if wanted is None else wanted[0],
         "missing": None if wanted is None else wanted[1],
+        "running": running,
+        "moments": moments,
         "text": text,
     }
 
@@ -380,6 +388,7 @@ class Watch(Judge):
         return {
             "problem": problem,
             "needs": None if stays or wanted is None or wanted[0] == ELSEWHERE else wanted[0],
+            "missing": None if wanted is None else wanted[1],
             "restorable": problem is None and (wanted is None or wanted[0] == ELSEWHERE),
             "open": self._is_open(),
         }

@@ -27,6 +27,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_f
     Settings,
     full_disk,
     in_use,
+    is_locked,
     locked,
     parse_time,
     room_for,
@@ -407,7 +408,7 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     if not usable:
         ones = [one for one in good if name is None or timeline_of(one) == name]
         raise BackupProblem(
-            "no full backup is from before what is wanted: the oldest good one of that store was finished at "
+            "no full backup is from before what is wanted: the oldest good one of that store has the state of "
             f"{ones[0]['finished']}. Give a later time, or restore a full backup alone, by its name: {', '.join(names)}"
         )
     manifest = usable[-1]
@@ -855,6 +856,15 @@ def check_stopped(*directories: str) -> None:
     for directory in directories:
         if in_use(directory):
             raise BackupProblem(f"a server runs on {directory}: stop it first. Nothing was changed")
+
+
+def under_way(settings: Settings) -> bool:
+    """Return whether a restore is at work, or its data is in the store's place and is not known to work yet."""
+    return (
+        is_locked(settings.scratch, "restore")
+        or _swap.marked(settings.data) is not None
+        or _swap.is_interrupted(settings.data)
+    )
 
 
 def swap_in(settings: Settings, run: str) -> str:

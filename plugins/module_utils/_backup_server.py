@@ -113,7 +113,7 @@ class Docker:
     def version(self, image: str) -> tuple[int, ...]:
         """Return the version of the server in an image."""
         said = self.run(
-            *("run", "--rm", "--pull", "never", "--network", "none", "--label", LABEL),
+            *("run", "--rm", "--pull", "never", "--network", "none", "--no-healthcheck", "--label", LABEL),
             *("--entrypoint", "mysqld", image, "--version"),
         )
         found = re.search(r"Ver (\d+)\.(\d+)\.(\d+)", said)
@@ -215,6 +215,7 @@ def throw_away(
     # The store goes before it, but when the store is down and waits for it.
     shares = "1024" if purpose == "restore" else "128"
     memory = max(settings.memory_mb, 512)
+    name = f"{settings.container}-backup-{os.path.basename(directory)[len(run) :]}"
     container = ""
     try:
         if len(os.fsencode(socket)) > SOCKET_PATH:
@@ -224,7 +225,8 @@ def throw_away(
         # Who ends before it has the container's name leaves the container behind.
         with undisturbed():
             container = docker.run(
-                *("run", "--detach", "--pull", "never", "--network", "none", "--init"),
+                *("run", "--detach", "--pull", "never", "--network", "none", "--init", "--name", name),
+                "--no-healthcheck",  # the image's own logs in as MLflow's user
                 *("--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,nodev", "--user", "999:999"),  # noqa: S108
                 *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
                 *("--memory", f"{memory}m", "--cpu-shares", shares),

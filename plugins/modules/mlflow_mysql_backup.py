@@ -125,7 +125,7 @@ restorable:
   description:
     - What can be restored now. C(spans) are the moments, C(complete) is whether they are all that the store holds,
       C(needs) the word for why a full backup is needed, V(none), V(reset), V(gap), V(hole) or V(off_host), and C(text)
-      says all of it.
+      says all of it, C(moments) only what can be restored. C(running) is whether a full backup is being made.
     - Told from the files that are there, without asking the store.
   returned: O(state=present)
   type: dict
@@ -134,6 +134,8 @@ restorable:
     complete: true
     needs: null
     missing: null
+    running: false
+    moments: any moment between 2026-11-23T02:30:07.000000Z and 2026-11-24T16:02:12.004518Z
     text: any moment between 2026-11-23T02:30:07.000000Z and 2026-11-24T16:02:12.004518Z
 needed:
   description: Whether a full backup is needed, as there is none of the store as it is now, or it holds what none does.
@@ -388,7 +390,8 @@ def restorable(home: Home, settings: dict[str, object]) -> dict[str, object]:
         OSError,
     ) as error:
         text = f"not known: {error}"
-        found = {"spans": [], "complete": False, "needs": None, "missing": text, "text": text}
+        found = {"spans": [], "complete": False, "needs": None, "missing": text}
+        found.update(running=False, moments=text, text=text)
     return {"restorable": found, "needed": found["needs"] is not None}
 
 

@@ -880,7 +880,7 @@ def import_is_seen(backups: Backups, moment: str) -> None:
     assert f"{FOREIGN}:1-4737" in backups.problem("copy")
     listed = backups.run("list")["restorable"]
     assert (listed["complete"], listed["needs"]) == (False, "hole")
-    assert "NOT all that the store has is copied" in said(backups)
+    assert "NOT all that the store holds since " in said(backups)
     assert "what would be restored is not whole" in backups.problem("plan")
     assert "holds what no backup does" in backups.problem("plan", "--to", moment, "--replacing")
     assert backups.run("plan", "--to", moment)["last_transaction"] < moment

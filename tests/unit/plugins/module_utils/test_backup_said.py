@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the program `mlflow-mysql-backup` says: to whom looks, and to its log."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
+    _backup_cli,
+    _backup_full,
+    _backup_reach,
+    _backup_restore,
+    _swap,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import is_locked, locked
+from made_backups import settings_for
+
+SPAN = {"from": "2026-11-23T02:30:07.000000Z", "to": "2026-11-23T18:00:00.000000Z"}
+
+
+def listed(**restorable: Any) -> str:
+    known = {"spans": [SPAN], "complete": True, "missing": None, "running": False, "moments": "this"}
+    log = {"server_uuid": "u", "began": "2026-11-23T02:30:07", "files": ["a"], "gaps": [], "damaged": []}
+    document = {
+        "full": [],
+        "damaged": {},
+        "binary_log": [{**log, "size": 0, "last_transaction": None, "closed_gaps": [], "ended": False}],
+        "copied": "2026-11-23T19:00:00.000000Z",
+        "restorable": {**known, **restorable},
+    }
+    return _backup_cli.text_list(document)
+
+
+def test_a_list_says_since_when_and_what_is_not_restorable() -> None:
+    said = listed()
+    assert "STATE OF (UTC)" in said and "1 file, 0.0 MiB, no transaction yet" in said
+    assert said.endswith("All that the store had written by 2026-11-23T19:00:00.000000Z is copied.\n"
+                         "What can be restored now: this.")  # fmt: skip
+    said = listed(complete=False, missing="the server ran without its binary log")
+    assert (
+        "NOT all that the store holds since 2026-11-23T18:00:00.000000Z can be restored: the server ran without its "
+        "binary log.\nFor a full backup run make backup"
+    ) in said
+    said = listed(complete=False, missing="the server ran without its binary log", running=True)
+    assert "A full backup is being made." in said and "make backup" not in said
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "no files"), (1, "1 file"), (2, "2 files")])
+def test_counts(number: int, said: str) -> None:
+    assert _backup_cli.counted(number, "file") == said
+
+
+def test_lines_of_a_log_have_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open(tmp_path / "backup.log", "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        _backup_cli.say("something")
+    line = (tmp_path / "backup.log").read_text(encoding="utf-8")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ something\n", line)
+
+
+def test_a_lock_is_seen_and_not_touched(tmp_path: Path) -> None:
+    assert not is_locked(str(tmp_path), "full")
+    with locked(str(tmp_path), "full", "making a full backup"):
+        assert is_locked(str(tmp_path), "full")
+    assert not is_locked(str(tmp_path), "full")
+
+
+def test_the_report_says_that_a_full_backup_is_being_made(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    assert _backup_reach.REMEDY in _backup_reach.report(settings)["text"]
+    with locked(settings.scratch, "full", "making a full backup"):
+        found = _backup_reach.report(settings)
+    assert found["running"] and found["text"] == "nothing yet: a full backup is being made"
+
+
+def test_a_restore_at_work_is_known(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    assert not _backup_restore.under_way(settings)
+    with locked(settings.scratch, "restore", "restoring"):
+        assert _backup_restore.under_way(settings)
+    _swap.mark(settings.data, "1")
+    assert _backup_restore.under_way(settings)
+
+
+def test_the_reason_of_a_full_backup_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = SimpleNamespace(Popen=lambda *dummy, **more: SimpleNamespace(poll=lambda: None), DEVNULL=None)
+    monkeypatch.setattr(_backup_cli, "subprocess", made)
+    _backup_cli.FullBackups().look({"needs": "hole", "missing": "a session had sql_log_bin set"})
+    assert capsys.readouterr().err == "A full backup is made: a session had sql_log_bin set.\n"
+
+
+def test_what_waits_for_another_one_says_so_and_does_not_count_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And one that another process made meanwhile is enough."""
+    settings = settings_for(tmp_path)
+    needed = ["none"]
+    monkeypatch.setattr(_backup_cli, "needs", lambda dummy: needed[0])
+    monkeypatch.setattr(_backup_cli.os, "nice", lambda dummy: 0)
+    monkeypatch.setattr(_backup_full, "connect", lambda dummy: pytest.fail("it was not needed any more"))
+    options = SimpleNamespace(plain=False, directory=None, if_needed=True, wait=True)
+    result: dict[str, Any] = {}
+    other = open(Path(settings.scratch) / ".full.lock", "a", encoding="utf-8")
+    with other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiter = threading.Thread(target=lambda: result.update(_backup_cli.command_full(settings, options)))  # type: ignore[arg-type]
+        waiter.start()
+        time.sleep(1)
+        assert waiter.is_alive()
+        needed[0] = None  # type: ignore[call-overload]
+    waiter.join(30)
+    assert result["made"] is False
+    assert "Waiting for another backup, which is being made." in capsys.readouterr().err
