@@ -7,6 +7,7 @@ Private to this collection.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -41,6 +42,10 @@ LEFT_OUT = frozenset(
 WITH_CODE = re.compile(r"^\S+ \d+ \[\w+\] \[(MY-\d+)\] (?:\[\w+\] )?(.*)$")
 OF_THE_SERVER = re.compile(r"^\S+ \d+ \[ERROR\] (?:\[MY-\d+\] )?(?:\[\w+\] )?(.*)$")
 OF_AN_ENTRYPOINT = re.compile(r"^\S+(?: \S+)? (?:\[\w+\] ERROR: |\[ERROR\] \[Entrypoint\]: )(.*)$")
+
+UNKNOWN = re.compile(r"unknown (?:variable|option) '-*([\w-]+)")
+# A line of what `mysqld --verbose --help` ends with: a name, and its value.
+KNOWN = re.compile(r"^([a-z][a-z0-9-]{2,})\s+\S", re.MULTILINE)
 
 # A server on a data directory of its own, with all that the store's would be given, that ends as soon as it would take
 # connections. Time zones that have names are there, as in a new store.
@@ -101,6 +106,21 @@ def _state(docker: Docker, container: str) -> dict[str, object] | None:
     return {**found["state"], "restarts": found["restarts"]}
 
 
+def meant(docker: Docker, image: str, uid: int, errors: Iterable[str]) -> list[str]:
+    """Return the names that a server knows and that are like those which it calls unknown, as sentences."""
+    unknown = [found.group(1).replace("-", "_") for found in map(UNKNOWN.search, errors) if found]
+    if not unknown:
+        return []
+    options = ["--rm", "--network", "none", "--user", f"{uid}:{uid}", "--entrypoint", "mysqld"]
+    dummy, out = docker("run", *options, image, "--no-defaults", "--verbose", "--help")
+    names = [name.replace("-", "_") for name in KNOWN.findall(out)]
+    sentences = []
+    for name in dict.fromkeys(unknown):
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+        sentences += [f"Did you mean {one} in place of {name}?" for one in close]
+    return sentences
+
+
 def try_settings(
     docker: Docker, image: str, command: list[str], uid: int, mounts: Iterable[str], memory: str | None
 ) -> Outcome:
@@ -117,7 +137,10 @@ def try_settings(
     if status == 0:
         left_out = find_left_out(out)
         return Outcome("left_out" if left_out else "up", left_out)
-    return Outcome("ended", [TOO_LARGE] if status == KILLED else find_errors(out))
+    if status == KILLED:
+        return Outcome("ended", [TOO_LARGE])
+    errors = find_errors(out)
+    return Outcome("ended", errors + meant(docker, image, uid, errors))
 
 
 def has_aside(docker: Docker, container: str) -> bool:

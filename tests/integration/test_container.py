@@ -132,3 +132,10 @@ def test_settings_that_are_tried(arguments: list[str], says: str | None) -> None
         return
     assert found.reason == ("left_out" if says.startswith("left_out: ") else "ended")
     assert says.removeprefix("left_out: ") in found.errors[0]
+
+
+def test_a_setting_that_is_mistyped() -> None:
+    command = ["bash", "starter", "mysqld", "--max-conections=5"]
+    found = _container.try_settings(engine, IMAGE, command, 999, [], "1024M")
+    assert "unknown variable 'max-conections=5'" in found.errors[0]
+    assert found.errors[-1] == "Did you mean max_connections in place of max_conections?"
