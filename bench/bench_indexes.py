@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._extra_indexes import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.extra_indexes import (
     OFFERED,
     ExtraIndex,
 )

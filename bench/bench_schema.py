@@ -64,20 +64,22 @@ def inside(source: str, url: str, repeats: int) -> list[float]:
 
 def inside_info(login: Any, repeats: int) -> list[float]:
     """Seconds of what the module does after its imports: login, every query, comparison, result."""
-    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-        _catalogue,
-        _connection,
-        _survey,
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+        connection as mysql_connection,
+    )
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import catalogue
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+        survey as schema_survey,
     )
 
     found = []
     for _run in range(repeats):
-        _catalogue.load.cache_clear()
+        catalogue.load.cache_clear()
         started = time.perf_counter()
-        wanted = _survey.target("tracking", "3.17.2")
-        connection = _connection.connect_administrator(login)
-        survey = _survey.look(connection, DATABASE, wanted)
-        result = _survey.describe(survey, DATABASE, wanted)
+        wanted = schema_survey.target("tracking", "3.17.2")
+        connection = mysql_connection.connect_administrator(login)
+        survey = schema_survey.look(connection, DATABASE, wanted)
+        result = schema_survey.describe(survey, DATABASE, wanted)
         found.append(time.perf_counter() - started)
         connection.close()
         assert result["state"] == "current", result["message"]
@@ -87,7 +89,9 @@ def inside_info(login: Any, repeats: int) -> list[float]:
 
 def bench(repeats: int) -> None:
     import pymysql
-    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+        connection as mysql_connection,
+    )
 
     socket = os.environ["CATALOGUE_SOCKET"]
     connection = pymysql.connect(unix_socket=socket, user="root", password="catalogue", autocommit=True)  # noqa: S106
@@ -115,8 +119,8 @@ def bench(repeats: int) -> None:
                 seconds, outputs[name] = process(command)
                 times[name].append(seconds)
     result = json.loads(outputs["info"])
-    login = _connection.Login("root", (("", "catalogue"),), _connection.Address(unix_socket=socket),
-                              _connection.Address(), 10, _connection.Tls())  # fmt: skip
+    login = mysql_connection.Login("root", (("", "catalogue"),), mysql_connection.Address(unix_socket=socket),
+                              mysql_connection.Address(), 10, mysql_connection.Tls())  # fmt: skip
     within = {
         "info": inside_info(login, repeats * 3),
         "mlflow": inside(MLFLOW, url, repeats * 3),

@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tests")]
 
 import pymysql
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import parse_time
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._binary_log import GtidSet
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.archive import parse_time
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.binlog_reader import GtidSet
 from backup_store import Store, docker
 from pymysql.constants import CLIENT
 

@@ -52,9 +52,9 @@ class Killed(BaseException):
 def package() -> Path:
     """The newest MLflow that the catalogue was made with."""
     import build_catalogue
-    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import catalogue
 
-    directory = build_catalogue.CACHE / _catalogue.load().newest_release
+    directory = build_catalogue.CACHE / catalogue.load().newest_release
     return directory if directory.exists() else build_catalogue.newest_package(build_catalogue.releases())
 
 
@@ -99,19 +99,19 @@ class Harness:
 
     def __init__(self, app: str, socket: str, container: str, virtualenv: Path) -> None:
         import pymysql
-        from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-            _catalogue,
-            _migration_runner,
-            _survey,
+        from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+            catalogue,
+            migration_runner,
+            survey,
         )
         from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 
         self.app, self.socket, self.container, self.virtualenv = app, socket, container, virtualenv
-        self.runner, self.survey, self.module = _migration_runner, _survey, mlflow_schema
-        self.catalogue = _catalogue.load(app)
+        self.runner, self.survey, self.module = migration_runner, survey, mlflow_schema
+        self.catalogue = catalogue.load(app)
         self.head = self.catalogue.revisions[-1].revision
-        self.target = _survey.target(app, None, self.head)
-        self.migrations = _migration_runner.Migrations(app)
+        self.target = survey.target(app, None, self.head)
+        self.migrations = migration_runner.Migrations(app)
         self.connection = pymysql.connect(
             unix_socket=socket, user="root", password="catalogue", autocommit=True
         )
@@ -217,7 +217,7 @@ class Harness:
 
     def repair(self, database: str) -> None:
         """What `mlflow_schema` with state repaired does."""
-        from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
+        from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
 
         params = {
             **{name: option.get("default") for name, option in self.module.ARGUMENT_SPEC.items()},
@@ -229,7 +229,7 @@ class Harness:
             "revision": self.head,
             "virtualenv": str(self.virtualenv),
         }
-        work = self.module.Work(params, False, _connection.login_from_params(params))
+        work = self.module.Work(params, False, connection.login_from_params(params))
         try:
             self.module.do(work)
         finally:
@@ -390,10 +390,10 @@ def work(options: argparse.Namespace) -> int:
 
 def draw(number: int, seed: int) -> list[str]:
     """That many revisions of both apps, and how to have the same ones again."""
-    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import catalogue
 
     print(f"revisions drawn with --draw {number} --seed {seed}", flush=True)
-    every = [entry.revision for app in ("tracking", "auth") for entry in _catalogue.load(app).revisions]
+    every = [entry.revision for app in ("tracking", "auth") for entry in catalogue.load(app).revisions]
     return random.Random(seed).sample(every, min(number, len(every)))
 
 

@@ -293,20 +293,22 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
     `known` is its state, or what it differs in, where that is not what the head says.
     """
     import fill_tables
-    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-        _catalogue,
-        _live_schema,
-        _migration_runner,
-        _state,
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+        catalogue as schema_catalogue,
+    )
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import live as schema_live
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+        migration_runner,
+        state,
     )
 
-    catalogue = _catalogue.load()
+    catalogue = schema_catalogue.load()
     newest = catalogue.revisions[-1].revision
 
     def wrong(wanted: str, others: tuple[str, ...] = ()) -> list[str]:
-        versions = _live_schema.query(connection, f"SELECT version_num FROM `{database}`.alembic_version")
-        live = _live_schema.read_schema(connection, database)
-        found = _state.examine(live, [version for (version,) in versions], catalogue, wanted, database)
+        versions = schema_live.query(connection, f"SELECT version_num FROM `{database}`.alembic_version")
+        live = schema_live.read_schema(connection, database)
+        found = state.examine(live, [version for (version,) in versions], catalogue, wanted, database)
         drift = [one for one in found.drift if not (known and known in str(one.actual))]
         good = found.state in ("current", *others) or (found.state == "drifted" and len(found.drift) == 1)
         return [] if good and not drift else [f"for {wanted} it is {found.state}: {found.drift[:4]}"]
@@ -315,7 +317,7 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
     if known == "half_applied":
         repair(database)
     before = fill_tables.fill(connection, database)
-    _migration_runner.Migrations("tracking").upgrade(engine, newest)
+    migration_runner.Migrations("tracking").upgrade(engine, newest)
     problems += wrong(newest)
     # A migration may take rows away whose values it keeps elsewhere.
     pending = catalogue.revisions[catalogue.position(head) + 1 :]
@@ -327,7 +329,7 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
         )
     }
     for table, rows in before.items():
-        ((now,),) = _live_schema.query(connection, f"SELECT COUNT(*) FROM `{database}`.`{table}`")
+        ((now,),) = schema_live.query(connection, f"SELECT COUNT(*) FROM `{database}`.`{table}`")
         if now < rows and table not in taken:
             problems.append(f"{table} had {rows} rows and has {now}")
     return problems
@@ -346,12 +348,12 @@ def run(wanted: list[str]) -> int:
     """Try the releases. Runs with the newest MLflow on the path and a server in CATALOGUE_SOCKET."""
     import build_catalogue
     import pymysql
-    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-        _catalogue,
-        _migration_runner,
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+        catalogue as schema_catalogue,
     )
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import migration_runner
 
-    catalogue = _catalogue.load()
+    catalogue = schema_catalogue.load()
     files = build_catalogue.releases()
     if unknown := sorted(set(wanted) - set(files)):
         raise SystemExit(f"not a release: {', '.join(unknown)}")
@@ -387,7 +389,7 @@ def run(wanted: list[str]) -> int:
         made = [pool.submit(prepare, number, version) for number, version in enumerate(tried)]
         for number, (version, future) in enumerate(zip(tried, made, strict=True)):
             database = f"release_{number}"
-            engine = _migration_runner.open_engine(
+            engine = migration_runner.open_engine(
                 {**login, "host": "", "port": 0, "database": database, "lock_timeout": 30}
             )
             try:

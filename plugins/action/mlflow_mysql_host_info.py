@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._output import hint
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.output import hint
 
 
 class ActionModule(ActionBase):

@@ -47,7 +47,7 @@ from typing import Any, Mapping
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _output
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report import output
 
 COLOURS = {
     "changed": C.COLOR_CHANGED,
@@ -118,7 +118,7 @@ class CallbackModule(CallbackBase):
         if not running:
             return
         (host, uuid), since = running[0]
-        details = [_output.duration(now - since, whole=True)]
+        details = [output.duration(now - since, whole=True)]
         if self._several:
             hosts = [one for (one, other), dummy in running if other == uuid]
             details.append(", ".join(hosts[:5]) + (f" and {len(hosts) - 5} more" if len(hosts) > 5 else ""))
@@ -137,14 +137,14 @@ class CallbackModule(CallbackBase):
         return max(79, min(120, getattr(self._display, "columns", 79)))
 
     def _text(self, text: str, colour: str | None = None, first: str = "", rest: str | None = None) -> None:
-        for line in _output.wrapped(text, self._width(), first, rest):
+        for line in output.wrapped(text, self._width(), first, rest):
             self._say(line, colour)
 
     def _flush(self) -> None:
         """Print the steps that are done: hosts that came out alike share a line."""
         for (uuid, status), (seconds, hosts) in self._finished.items():
             shown = hosts if self._several else []
-            self._say(_output.row(status, self._names.get(uuid, ""), seconds, shown), COLOURS.get(status))
+            self._say(output.row(status, self._names.get(uuid, ""), seconds, shown), COLOURS.get(status))
         self._finished.clear()
 
     # What Ansible says of a result. Its attributes have no underscore from ansible-core 2.19 on.
@@ -231,8 +231,8 @@ class CallbackModule(CallbackBase):
             wrong = bool(counts["failures"] or counts["unreachable"])
             bad = bad or wrong
             colour = C.COLOR_ERROR if wrong else C.COLOR_CHANGED if counts["changed"] else C.COLOR_OK
-            self._say(_output.recap(host, counts, bool(context.CLIARGS.get("check"))), colour)
-        took = _output.duration(time.monotonic() - self._began)
+            self._say(output.recap(host, counts, bool(context.CLIARGS.get("check"))), colour)
+        took = output.duration(time.monotonic() - self._began)
         whole = "V=1" if os.environ.get("MLFLOW_OPS_MAKE") else "ANSIBLE_STDOUT_CALLBACK=default"
         self._say(f"It took {took}." + (f" All of the output: {whole}." if bad else ""))
 
@@ -251,7 +251,7 @@ class CallbackModule(CallbackBase):
             if "results" not in data:
                 self._report(result, data, changed and self._predicts(task))
             return
-        if changed or not _output.is_helper(action) or seconds >= _output.LONG:
+        if changed or not output.is_helper(action) or seconds >= output.LONG:
             status = "ok" if not changed else "would change" if self._predicts(task) else "changed"
             before, hosts = self._finished.get((uuid, status), (0.0, []))
             self._finished[uuid, status] = (max(before, seconds), [*hosts, self._label(result)])
@@ -265,8 +265,8 @@ class CallbackModule(CallbackBase):
         self._flush()
         host = self._label(result) if self._several else ""
         value = data.get("msg")
-        lines = _output.report(value)
-        text = _output.message(value)
+        lines = output.report(value)
+        text = output.message(value)
         if lines is not None:
             if self._last:
                 self._say("")
@@ -278,12 +278,12 @@ class CallbackModule(CallbackBase):
         elif text:
             status = "would change" if predicted else "note"
             said = f"[{host}] {text}" if host else text
-            self._text(said, C.COLOR_CHANGED if predicted else None, _output.start(status), _output.INDENT)
+            self._text(said, C.COLOR_CHANGED if predicted else None, output.start(status), output.INDENT)
         else:
             shown = dict(data)
             self._clean_results(shown, "ansible.builtin.debug")
             self._say(
-                f"{_output.start('note')}{f'[{host}] ' if host else ''}{self._dump_results(shown).lstrip()}"
+                f"{output.start('note')}{f'[{host}] ' if host else ''}{self._dump_results(shown).lstrip()}"
             )
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -295,7 +295,7 @@ class CallbackModule(CallbackBase):
         status = "ignored" if ignore_errors else "rescued" if self._rescued(task) else "FAILED"
         label = [self._label(result)] if self._several else []
         self._say(
-            _output.row(status, self._names.get(uuid, ""), seconds, label), COLOURS.get(status, C.COLOR_ERROR)
+            output.row(status, self._names.get(uuid, ""), seconds, label), COLOURS.get(status, C.COLOR_ERROR)
         )
         if (host, uuid) in self._items:
             self._items.discard((host, uuid))
@@ -305,12 +305,12 @@ class CallbackModule(CallbackBase):
             self._verbose(result)
 
     def _why(self, data: Mapping[str, Any], status: str) -> None:
-        text = _output.failure(data)
+        text = output.failure(data)
         if status == "rescued":
             # What follows says what became of it, with the whole reason where it ends the run.
             text = text.splitlines()[0]
             text = text if len(text) <= 200 else text[:200].rsplit(" ", 1)[0] + " ..."
-        self._text(text, COLOURS.get(status, C.COLOR_ERROR), _output.INDENT)
+        self._text(text, COLOURS.get(status, C.COLOR_ERROR), output.INDENT)
 
     @staticmethod
     def _rescued(task: Any) -> bool:
@@ -336,10 +336,10 @@ class CallbackModule(CallbackBase):
         self._flush()
         status = "ignored" if task.ignore_unreachable else "UNREACHABLE"
         self._say(
-            _output.row(status, self._names.get(uuid, ""), None, [self._label(result)]),
+            output.row(status, self._names.get(uuid, ""), None, [self._label(result)]),
             COLOURS.get(status, C.COLOR_UNREACHABLE),
         )
-        self._text(_output.failure(data), COLOURS.get(status, C.COLOR_UNREACHABLE), _output.INDENT)
+        self._text(output.failure(data), COLOURS.get(status, C.COLOR_UNREACHABLE), output.INDENT)
 
     # Loops and retries
 
@@ -374,7 +374,7 @@ class CallbackModule(CallbackBase):
         self._flush()
         self._items.add((host, uuid))
         said = f"{self._label(result)}, {label}" if self._several else label
-        self._text(f"{said}: {_output.failure(data)}", C.COLOR_ERROR, _output.INDENT)
+        self._text(f"{said}: {output.failure(data)}", C.COLOR_ERROR, output.INDENT)
         if self._display.verbosity > 0:
             self._verbose(result)
 
@@ -396,6 +396,6 @@ class CallbackModule(CallbackBase):
                 if text:
                     self._flush()
                     self._say(
-                        _output.row("diff", self._names.get(uuid, ""), None, [host] if self._several else [])
+                        output.row("diff", self._names.get(uuid, ""), None, [host] if self._several else [])
                     )
                     self._say(text)

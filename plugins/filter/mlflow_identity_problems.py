@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._identity import problems
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.identity import problems
 
 DOCUMENTATION = r"""
 name: mlflow_identity_problems

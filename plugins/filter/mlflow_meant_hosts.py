@@ -11,7 +11,10 @@ from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.utils.display import Display
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._commands import COLLECTION, shortened
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.commands import (
+    COLLECTION,
+    shortened,
+)
 
 DOCUMENTATION = r"""
 name: mlflow_meant_hosts

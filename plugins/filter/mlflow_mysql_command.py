@@ -8,7 +8,7 @@ from typing import Callable, Sequence
 
 from ansible import context
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._commands import (
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.commands import (
     Run,
     command,
     from_options,

@@ -38,12 +38,12 @@ _value:
 
 from typing import Any, Callable
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _transactions
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import transactions
 
 
 def mlflow_mysql_group_sizes(memory: Any, pool: Any) -> dict[str, int]:
     """The settings of a member, see RETURN."""
-    return _transactions.sizes(int(memory), int(pool))
+    return transactions.sizes(int(memory), int(pool))
 
 
 class FilterModule:

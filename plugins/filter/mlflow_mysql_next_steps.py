@@ -7,7 +7,10 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_mysql_command import this_run
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._commands import headline, next_steps
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.commands import (
+    headline,
+    next_steps,
+)
 
 DOCUMENTATION = r"""
 name: mlflow_mysql_next_steps

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._output import program_problem
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.output import program_problem
 
 DOCUMENTATION = r"""
 name: mlflow_program_problem

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._packages import problem
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.packages import problem
 
 DOCUMENTATION = r"""
 name: mlflow_schema_package_problem

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._upgraded import upgraded
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.upgraded import upgraded
 
 DOCUMENTATION = r"""
 name: mlflow_schema_upgrade_result

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._settings import setting_problems
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.settings import setting_problems
 
 DOCUMENTATION = r"""
 name: mlflow_setting_problems

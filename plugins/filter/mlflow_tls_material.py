@@ -54,28 +54,28 @@ from datetime import datetime, timezone
 from typing import Any, Callable, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import certificates
 
 
 def mlflow_tls_material(
     texts: Mapping[str, Any], names: list[str] | None = None, client: bool = False
 ) -> dict[str, Any]:
     """What is wrong with `texts`, see RETURN."""
-    if not _certificates.HAS_CRYPTOGRAPHY:
+    if not certificates.HAS_CRYPTOGRAPHY:
         raise AnsibleFilterError("mlflow_tls_material: the controller lacks the Python library cryptography")
     names_of = {"ca": "the CA", "certificate": "the certificate", "key": "the key"}
     missing = [f"{name} cannot be read, or is empty" for key, name in names_of.items() if not texts.get(key)]
     if missing:
         return {"problems": missing, "digests": None}
     passphrase = texts.get("passphrase")
-    material = _certificates.Material(
+    material = certificates.Material(
         str(texts["ca"]),
         str(texts["certificate"]),
         str(texts["key"]),
         str(passphrase) if passphrase else None,
     )
-    problems = _certificates.find_problems(material, names or [], datetime.now(timezone.utc), client)
-    return {"problems": problems, "digests": _certificates.digests(material)}
+    problems = certificates.find_problems(material, names or [], datetime.now(timezone.utc), client)
+    return {"problems": problems, "digests": certificates.digests(material)}
 
 
 class FilterModule:

@@ -57,7 +57,9 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _variables
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import (
+    variables as store_variables,
+)
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -77,23 +79,23 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Return the problems with ``variables``."""
         variables = variables or {}
-        options = _variables.options_of(specifications())
+        options = store_variables.options_of(specifications())
         ignored = kwargs.get("ignored") or []
         ignored = [ignored] if isinstance(ignored, str) else ignored
         given = load_extra_vars(self._loader)
-        problems = _variables.unknown_variables(variables, options, given, ignored)
+        problems = store_variables.unknown_variables(variables, options, given, ignored)
         taken = variables.get("__mlflow_variables_taken")
         if taken:
             named = [problem.partition(" ")[0] for problem in problems]
             others = [name for name in given if name not in named]
-            used = _variables.used_by(variables, others)
-            problems += _variables.foreign_variables(others, taken, options, used, ignored)
-        for name in sorted(set(_variables.CHOOSING) & set(variables)):
+            used = store_variables.used_by(variables, others)
+            problems += store_variables.foreign_variables(others, taken, options, used, ignored)
+        for name in sorted(set(store_variables.CHOOSING) & set(variables)):
             try:
                 value = self._templar.template(variables[name])
             except AnsibleError:
                 continue
-            problem = _variables.empty_problem(name, value, name in given)
+            problem = store_variables.empty_problem(name, value, name in given)
             # The playbook gives the role what it was given by the shorter name.
             if problem and not (name not in given and name.rpartition("_")[2] in given):
                 problems.append(problem)
@@ -102,7 +104,7 @@ class LookupModule(LookupBase):
                 value = self._templar.template(variables[name])
             except AnsibleError:
                 continue  # what uses it says what it lacks
-            problem = _variables.type_problem(name, value, options[name])
+            problem = store_variables.type_problem(name, value, options[name])
             if problem:
                 problems.append(problem)
         return problems

@@ -358,20 +358,24 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-    _accounts,
-    _caching_sha2,
-    _certificates,
-    _connection,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    accounts as mysql_accounts,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._accounts import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    caching_sha2,
+    certificates,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    connection as mysql_connection,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.accounts import (
     AccountPlan,
     BadRequest,
     CurrentAccount,
     Statement,
     WantedAccount,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._connection import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
     ConnectionFailed,
     Login,
 )
@@ -494,7 +498,7 @@ class Server:
         except pymysql.err.MySQLError as error:
             code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
             message = str(error.args[1]) if len(error.args) > 1 else ""
-            reason = _accounts.explain_error(code, message, self.secrets)
+            reason = mysql_accounts.explain_error(code, message, self.secrets)
             if code == ER_NOT_VALID_PASSWORD:
                 reason += f", which wants {self.password_policy()}"
             raise StatementFailed(f"cannot {statement.purpose}: {reason}") from None
@@ -529,14 +533,14 @@ class Server:
     def every_global_privilege(self) -> frozenset[str]:
         """All privileges that this server's version and components know, as GRANT names them."""
         rows = self.read("SHOW PRIVILEGES")
-        return frozenset(row[0].upper() for row in rows) - {"USAGE", "PROXY", _accounts.GRANT_OPTION}
+        return frozenset(row[0].upper() for row in rows) - {"USAGE", "PROXY", mysql_accounts.GRANT_OPTION}
 
     def stored(self) -> dict[tuple[str, str], StoredAccount]:
         """All accounts, by name and host."""
         rows = self.read(
             "SELECT user, host, CAST(authentication_string AS BINARY), "
             "CAST(user_attributes->>'$.additional_password' AS BINARY), ssl_type, max_user_connections, "
-            f"user_attributes->>'$.metadata.{_accounts.OWNER}' FROM mysql.user"
+            f"user_attributes->>'$.metadata.{mysql_accounts.OWNER}' FROM mysql.user"
         )
         return {
             (name, host): StoredAccount(
@@ -555,7 +559,7 @@ class Server:
         """All accounts of these user names, by name and host."""
         keys = [key for key in stored if key[0] in names]
         # information_schema names an account in one column, and quotes it without escaping.
-        grantees = {_accounts.label(name, host): (name, host) for name, host in keys}
+        grantees = {mysql_accounts.label(name, host): (name, host) for name, host in keys}
         if not grantees:
             return {}
         marks = ", ".join(["%s"] * len(grantees))
@@ -579,7 +583,7 @@ class Server:
             key: CurrentAccount(
                 frozenset(everywhere[key]),
                 {pattern: frozenset(privileges) for pattern, privileges in databases[key].items()},
-                _accounts.REQUIREMENTS.get(stored[key].ssl_type, "specified"),
+                mysql_accounts.REQUIREMENTS.get(stored[key].ssl_type, "specified"),
                 stored[key].max_user_connections,
                 stored[key].old_hash is not None,
                 stored[key].owner,
@@ -600,7 +604,7 @@ def _add(privileges: set[str], name: str, grantable: str) -> None:
     if name != "USAGE":
         privileges.add(name)
     if grantable == "YES":
-        privileges.add(_accounts.GRANT_OPTION)
+        privileges.add(mysql_accounts.GRANT_OPTION)
 
 
 def argument_spec() -> dict[str, Any]:
@@ -628,7 +632,7 @@ def argument_spec() -> dict[str, Any]:
         "verify": {"type": "bool"},
     }
     return {
-        **_connection.login_argument_spec(),
+        **mysql_connection.login_argument_spec(),
         "accounts": {
             "type": "list",
             "elements": "dict",
@@ -652,7 +656,7 @@ def wanted_account(entry: Mapping[str, Any], database: str | None, owner: str | 
     password = entry["password"]
     if entry["password_file"] is not None and entry["state"] == "present":
         try:
-            password = _connection.read_password_file(entry["password_file"])
+            password = mysql_connection.read_password_file(entry["password_file"])
         except FileNotFoundError:
             raise BadRequest(
                 f"the password_file of {entry['name']} does not exist: {entry['password_file']}"
@@ -671,8 +675,10 @@ def wanted_account(entry: Mapping[str, Any], database: str | None, owner: str | 
         database=on or database,
         privileges=None
         if privileges is None
-        else _accounts.normalise_privileges(
-            privileges, _accounts.DATABASE_PRIVILEGES, "on a database (global_privileges takes the others)"
+        else mysql_accounts.normalise_privileges(
+            privileges,
+            mysql_accounts.DATABASE_PRIVILEGES,
+            "on a database (global_privileges takes the others)",
         ),
         global_privileges=None if everywhere is None else frozenset(everywhere),
         require=entry["require"],
@@ -681,9 +687,9 @@ def wanted_account(entry: Mapping[str, Any], database: str | None, owner: str | 
         discard_old_password=entry["discard_old_password"],
         owner=None if entry["name"] == "root" else owner,
         more={
-            name: _accounts.normalise_privileges(
+            name: mysql_accounts.normalise_privileges(
                 listed if isinstance(listed, list) else [str(listed)],
-                _accounts.DATABASE_PRIVILEGES,
+                mysql_accounts.DATABASE_PRIVILEGES,
                 f"on the database {name}",
             )
             for name, listed in entry["more_privileges"].items()
@@ -694,19 +700,20 @@ def wanted_account(entry: Mapping[str, Any], database: str | None, owner: str | 
 def log_in(login: Login, wait_timeout: float, outcome: Outcome) -> Connection[Any]:
     """The administrator's connection, after waiting for the server if that is asked for."""
     if wait_timeout <= 0:
-        return _connection.connect_administrator(login)
-    _connection.require_pymysql()
+        return mysql_connection.connect_administrator(login)
+    mysql_connection.require_pymysql()
     start = time.monotonic()
     found: list[Connection[Any]] = []
-    spent = _connection.wait_for_server(login.tcp_address.host, login.tcp_address.port, wait_timeout)
-    _connection.wait_until(
-        lambda dummy: found.append(_connection.connect_administrator(login)), max(wait_timeout - spent, 0)
+    spent = mysql_connection.wait_for_server(login.tcp_address.host, login.tcp_address.port, wait_timeout)
+    mysql_connection.wait_until(
+        lambda dummy: found.append(mysql_connection.connect_administrator(login)),
+        max(wait_timeout - spent, 0),
     )
     outcome.waited = time.monotonic() - start
     return found[0]
 
 
-def address_of(account: WantedAccount, login: Login) -> _connection.Address:
+def address_of(account: WantedAccount, login: Login) -> mysql_connection.Address:
     """Where a password of `account` is tried."""
     return login.address if account.host == "localhost" else login.tcp_address
 
@@ -715,7 +722,7 @@ def accepts(account: WantedAccount, stored: StoredAccount, login: Login) -> bool
     """Whether the wanted password is the account's own, not an old one that is still valid."""
     if account.password is None:
         return False
-    found = _caching_sha2.is_password_of(stored.hash, account.password)
+    found = caching_sha2.is_password_of(stored.hash, account.password)
     if found is not None:
         return found
     if account.discard_old_password:
@@ -724,7 +731,7 @@ def accepts(account: WantedAccount, stored: StoredAccount, login: Login) -> bool
             "makes it caching_sha2_password"
         )
     address = address_of(account, login)
-    user = _connection.try_login(address, account.name, account.password, login.timeout, login.tls)
+    user = mysql_connection.try_login(address, account.name, account.password, login.timeout, login.tls)
     return user == f"{account.name}@{account.host}"
 
 
@@ -732,7 +739,7 @@ def is_old_password(account: WantedAccount, stored: StoredAccount) -> bool:
     """Whether the wanted password is the one from before, which is still valid beside the account's own."""
     if account.password is None or stored.old_hash is None:
         return False
-    return bool(_caching_sha2.is_password_of(stored.old_hash, account.password))
+    return bool(caching_sha2.is_password_of(stored.old_hash, account.password))
 
 
 def must_verify(plan: AccountPlan, asked: bool | None, login: Login) -> bool:
@@ -759,7 +766,9 @@ def verify(accounts: Sequence[WantedAccount], login: Login) -> None:
         if key in tried:
             continue
         tried.add(key)
-        found = _connection.try_login(address, account.name, account.password or "", login.timeout, login.tls)
+        found = mysql_connection.try_login(
+            address, account.name, account.password or "", login.timeout, login.tls
+        )
         if found is None:
             raise ConnectionFailed(
                 f"{address} refuses the login as {account.label}, although its password is set. "
@@ -783,7 +792,7 @@ def run(params: Mapping[str, Any], check_mode: bool, outcome: Outcome, mark_secr
     Raises BadRequest, ConnectionFailed and StatementFailed.
     """
     wanted = [wanted_account(entry, params["database"], params["owner"]) for entry in params["accounts"]]
-    _accounts.check_accounts(wanted)
+    mysql_accounts.check_accounts(wanted)
     if params["unlisted"] == "remove" and not params["owner"]:
         raise BadRequest("unlisted: remove needs owner, which says whose accounts may be removed")
     for name in params["components"]:
@@ -793,8 +802,10 @@ def run(params: Mapping[str, Any], check_mode: bool, outcome: Outcome, mark_secr
     if params["server_certificate"] is not None:
         certificate = read_certificate(params["server_certificate"])
     if params["database"] is not None:
-        _accounts.check_database(params["database"], params["database_charset"], params["database_collation"])
-    login = _connection.login_from_params(params)
+        mysql_accounts.check_database(
+            params["database"], params["database_charset"], params["database_collation"]
+        )
+    login = mysql_connection.login_from_params(params)
     secrets = [*login.secrets, *(account.password for account in wanted if account.password)]
     for secret in secrets:
         mark_secret(secret)
@@ -827,7 +838,7 @@ def _apply(
     plans = _plan(params, wanted, login, server, outcome)
     database = params["database"]
     create = database is not None and not server.has_database(database)
-    outcome.diff = _accounts.diff(plans, database, create)
+    outcome.diff = mysql_accounts.diff(plans, database, create)
     # First of all, so that a password that breaks the policy is refused.
     for name in components:
         outcome.diff["before"].setdefault("components", [])
@@ -839,7 +850,7 @@ def _apply(
     if database is not None:
         outcome.database = {"name": database, "created": False}
     if create:
-        statement = _accounts.create_database(
+        statement = mysql_accounts.create_database(
             database, params["database_charset"], params["database_collation"]
         )
         if not check_mode:
@@ -862,7 +873,7 @@ def read_certificate(path: str) -> bytes:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise BadRequest(f"cannot read server_certificate {path}: {reason}") from None
-    found = _certificates.BLOCK.search(text)
+    found = certificates.BLOCK.search(text)
     try:
         return ssl.PEM_cert_to_DER_cert(found.group(0) if found else "")
     except ValueError:
@@ -871,7 +882,7 @@ def read_certificate(path: str) -> bytes:
 
 def reload_tls(certificate: bytes, login: Login, server: Server, check_mode: bool, outcome: Outcome) -> None:
     """Let the server read its certificate again if it presents another than `certificate`."""
-    before = _connection.presented_certificate(login.tcp_address, login.timeout)
+    before = mysql_connection.presented_certificate(login.tcp_address, login.timeout)
     if before == certificate:
         return
     outcome.tls_reloaded = outcome.changed = True
@@ -881,7 +892,7 @@ def reload_tls(certificate: bytes, login: Login, server: Server, check_mode: boo
     if check_mode:
         return
     server.run(Statement("ALTER INSTANCE RELOAD TLS", (), "let the server read its certificate again"))
-    if _connection.presented_certificate(login.tcp_address, login.timeout) != certificate:
+    if mysql_connection.presented_certificate(login.tcp_address, login.timeout) != certificate:
         raise ConnectionFailed(
             f"the server at {login.tcp_address} presents another certificate than server_certificate, also after it "
             "read its files again: see that ssl_cert names that file, and that login_host and login_port lead to "
@@ -938,11 +949,11 @@ def refuse_others(
             continue
         passwords = {one.password for one in wanted if one.name == account.name and one.password is not None}
         hashes = [there.hash, *([] if there.old_hash is None else [there.old_hash])]
-        if not any(_caching_sha2.is_password_of(one, password) for one in hashes for password in passwords):
+        if not any(caching_sha2.is_password_of(one, password) for one in hashes for password in passwords):
             others.append(account)
     if not others:
         return
-    mark = json.dumps({_accounts.OWNER: owner})
+    mark = json.dumps({mysql_accounts.OWNER: owner})
     raise BadRequest(
         f"there is an account {', '.join(one.label for one in others)} already that somebody else made: it has no mark "
         f"of {owner}, and another password. Nothing was changed: choose another name, such as the one before. To give "
@@ -986,7 +997,7 @@ def _plan(
             if account.global_privileges is None
             else replace(
                 account,
-                global_privileges=_accounts.normalise_privileges(
+                global_privileges=mysql_accounts.normalise_privileges(
                     sorted(account.global_privileges), every, "that is global on this server"
                 ),
             )
@@ -1005,7 +1016,7 @@ def _plan(
         tried = exists and account.present and account.update_password
         accepted = tried and accepts(account, stored[account.key], login)
         plans.append(
-            _accounts.plan_account(
+            mysql_accounts.plan_account(
                 account,
                 current.get(account.key),
                 accepted,

@@ -141,8 +141,15 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _audit, _connection
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._connection import ConnectionFailed
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._audit import (
+    controls as audit_controls,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    connection as mysql_connection,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
+    ConnectionFailed,
+)
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -175,7 +182,7 @@ def text(value: Any) -> str:
     )
 
 
-def read_server(connection: Connection[Any], evidence: _audit.Evidence) -> None:
+def read_server(connection: Connection[Any], evidence: audit_controls.Evidence) -> None:
     import pymysql.err
 
     evidence.version = connection.get_server_info()
@@ -195,7 +202,7 @@ def read_server(connection: Connection[Any], evidence: _audit.Evidence) -> None:
             evidence.processes = [*evidence.processes, "mysqld --skip-grant-tables"]
 
 
-def read_accounts(connection: Connection[Any]) -> list[_audit.Account]:
+def read_accounts(connection: Connection[Any]) -> list[audit_controls.Account]:
     import pymysql.err
 
     try:
@@ -214,7 +221,7 @@ def read_accounts(connection: Connection[Any]) -> list[_audit.Account]:
         named = {name for column, name in PRIVILEGE_COLUMNS.items() if text(row.get(column.lower())) == "Y"}
         changed = row.get("password_last_changed")
         accounts.append(
-            _audit.Account(
+            audit_controls.Account(
                 *key,
                 plugin=text(row.get("plugin")),
                 has_password=bool(row.get("authentication_string")),
@@ -254,7 +261,7 @@ class Engine:
         status, out, err = self.module.run_command([self.client, *arguments], encoding=None)
         return status, out, err.decode("utf-8", "replace").strip()
 
-    def read(self, name: str, evidence: _audit.Evidence) -> None:
+    def read(self, name: str, evidence: audit_controls.Evidence) -> None:
         status, out, err = self.run("container", "inspect", name)
         if status != 0:
             missing = "no such container" in err.lower()
@@ -273,7 +280,7 @@ class Engine:
         evidence.processes = [line.split(None, 1)[-1] for line in lines]
         evidence.configuration = [file for path in CONFIGURATION for file in self.files(name, path)]
 
-    def files(self, name: str, path: str) -> list[_audit.File]:
+    def files(self, name: str, path: str) -> list[audit_controls.File]:
         """The option files at `path` in the container, which need not exist; private keys are not read."""
         status, out, _err = self.run("container", "cp", f"{name}:{path}", "-")
         found = []
@@ -285,11 +292,11 @@ class Engine:
                     handle = archive.extractfile(member)
                     content = handle.read().decode("utf-8", "replace") if handle else None
                     place = os.path.join(os.path.dirname(path), member.name)
-                    found.append(_audit.File(place, member.uid, member.gid, member.mode, content))
+                    found.append(audit_controls.File(place, member.uid, member.gid, member.mode, content))
         return found
 
 
-def host_file(path: str, evidence: _audit.Evidence) -> _audit.File | None:
+def host_file(path: str, evidence: audit_controls.Evidence) -> audit_controls.File | None:
     """What the host knows of a path of the server: its own, or what is mounted there in the container."""
     if evidence.container is not None:
         places = sorted(
@@ -306,29 +313,29 @@ def host_file(path: str, evidence: _audit.Evidence) -> _audit.File | None:
         found = os.stat(path)
     except OSError:
         return None
-    return _audit.File(path, found.st_uid, found.st_gid, found.st_mode)
+    return audit_controls.File(path, found.st_uid, found.st_gid, found.st_mode)
 
 
 def gather(module: AnsibleModule) -> dict[str, Any]:
     params = dict(module.params)
-    evidence = _audit.Evidence(administrators=params["administrators"])
+    evidence = audit_controls.Evidence(administrators=params["administrators"])
     if params["container"]:
         Engine(module).read(params["container"], evidence)
     if params["login_unix_socket"] and not os.path.exists(params["login_unix_socket"]):
         params["login_unix_socket"] = None
-    login = _connection.login_from_params(params)
+    login = mysql_connection.login_from_params(params)
     for secret in login.secrets:
         module.no_log_values.add(secret)
     try:
-        connection = _connection.connect_administrator(login)
+        connection = mysql_connection.connect_administrator(login)
         try:
             read_server(connection, evidence)
         finally:
             connection.close()
     except ConnectionFailed as failure:
         evidence.server_problem = str(failure)
-    except _connection.pymysql.err.MySQLError as error:
-        reason = _connection.describe_error(error, login.address)
+    except mysql_connection.pymysql.err.MySQLError as error:
+        reason = mysql_connection.describe_error(error, login.address)
         evidence.server_problem = f"{reason}: log in as an account that may read mysql.user"
     data = evidence.variable("datadir") or "/var/lib/mysql"
     evidence.data = host_file(data.rstrip("/"), evidence)
@@ -336,19 +343,19 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
         evidence.key = host_file(os.path.join(data, str(evidence.variable("ssl_key"))), evidence)
     evidence.apparmor = content_of("/sys/module/apparmor/parameters/enabled") == "Y"
     evidence.selinux = os.path.exists("/sys/fs/selinux/enforce")
-    controls = _audit.audit(evidence)
+    controls = audit_controls.audit(evidence)
     counts = {
         status: sum(1 for control in controls if control["status"] == status)
-        for status in (_audit.PASS, _audit.FAIL, _audit.SKIP, _audit.UNKNOWN)
+        for status in (audit_controls.PASS, audit_controls.FAIL, audit_controls.SKIP, audit_controls.UNKNOWN)
     }
     return {
         "changed": False,
         "controls": controls,
         "counts": counts,
-        "passed": not counts[_audit.FAIL] and not counts[_audit.UNKNOWN],
+        "passed": not counts[audit_controls.FAIL] and not counts[audit_controls.UNKNOWN],
         "not_applicable": [
             {"references": references, "title": title, "reason": reason}
-            for references, title, reason in _audit.NOT_APPLICABLE
+            for references, title, reason in audit_controls.NOT_APPLICABLE
         ],
         **({"server_version": evidence.version} if evidence.version else {}),
     }
@@ -365,7 +372,7 @@ def content_of(path: str) -> str:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_connection.login_argument_spec(),
+            **mysql_connection.login_argument_spec(),
             "container": {"type": "str"},
             "administrators": {"type": "list", "elements": "str", "default": ["root"]},
         },

@@ -169,65 +169,68 @@ import tempfile
 import zipfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-    _accounts,
-    _backup_cli,
-    _backup_drill,
-    _backup_files,
-    _backup_full,
-    _backup_live,
-    _backup_log,
-    _backup_off_host,
-    _backup_reach,
-    _backup_restore,
-    _backup_server,
-    _binary_log,
-    _catalogue,
-    _catalogue_auth,
-    _catalogue_tracking,
-    _comparison,
-    _connection,
-    _conversion,
-    _default_experiment,
-    _demands,
-    _extra_indexes,
-    _live_schema,
-    _owner,
-    _server,
-    _state,
-    _survey,
-    _swap,
-    _transactions,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
+    archive as backup_archive,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_host import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
+    binlog_copy,
+    binlog_reader,
+    cli,
+    drill,
+    full,
+    live,
+    offsite,
+    reach,
+    restore,
+    scratch_server,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import (
     end,
     metric_files,
     of_earlier,
     read_settings,
     stamps,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import accounts, connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    blockers,
+    catalogue,
+    catalogue_auth,
+    catalogue_tracking,
+    comparison,
+    conversion,
+    default_experiment,
+    demands,
+    extra_indexes,
+    ownership,
+    state,
+    survey,
+    transactions,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import live as schema_live
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
 
 PACKAGE = "ansible_collections.mlflow_ops.backend_store.plugins.module_utils"
 # What the program holds.
 PARTS = (
-    *(_accounts, _backup_cli, _backup_drill, _backup_files, _backup_full, _backup_live, _backup_log),
-    *(_backup_off_host, _backup_reach, _backup_restore, _backup_server, _binary_log, _catalogue),
-    *(_catalogue_auth, _catalogue_tracking),
+    *(accounts, cli, drill, backup_archive, full, live, binlog_copy),
+    *(offsite, reach, restore, scratch_server, binlog_reader, catalogue),
+    *(catalogue_auth, catalogue_tracking),
     *(
-        _comparison,
-        _connection,
-        _conversion,
-        _default_experiment,
-        _demands,
-        _extra_indexes,
-        _live_schema,
-        _owner,
-        _server,
-        _state,
-        _survey,
-        _swap,
-        _transactions,
+        comparison,
+        connection,
+        conversion,
+        default_experiment,
+        demands,
+        extra_indexes,
+        schema_live,
+        ownership,
+        blockers,
+        state,
+        survey,
+        swap,
+        transactions,
     ),
 )
 MODULES = tuple(part.__name__.rpartition(".")[2] for part in PARTS)
@@ -236,9 +239,9 @@ SETTINGS = "backup.json"
 IDENTITY = "backup_identity"
 SECRETS = (
     IDENTITY,
-    _backup_off_host.RCLONE_CONFIGURATION,
-    _backup_off_host.RESTIC_PASSWORD,
-    _backup_off_host.ENVIRONMENT,
+    offsite.RCLONE_CONFIGURATION,
+    offsite.RESTIC_PASSWORD,
+    offsite.ENVIRONMENT,
 )
 START = f"""
 import os
@@ -315,9 +318,9 @@ def present(home: Home, settings: dict[str, object], identity: str | None, secre
     home.text(SETTINGS, settings_file(home, settings, identity is not None))
     home.program(PROGRAM, build(sys.executable))
     if not home.check:
-        with contextlib.suppress(_backup_files.BackupProblem, TypeError, ValueError):
+        with contextlib.suppress(backup_archive.BackupProblem, TypeError, ValueError):
             about = {**settings, "home": home.path, "identity_file": None}
-            _backup_files.take(_backup_files.settings_of(about))
+            backup_archive.take(backup_archive.settings_of(about))
 
 
 class Host:
@@ -367,7 +370,7 @@ class Host:
         docker = self.module.get_bin_path("docker")
         if docker is None or self.home.check:
             return
-        label = f"label={_backup_server.LABEL}={self.home.path}"
+        label = f"label={scratch_server.LABEL}={self.home.path}"
         found = self.module.run_command([docker, "ps", "--all", "--quiet", "--filter", label])[1].split()
         if found:
             self.module.run_command([docker, "rm", "--force", *found])
@@ -380,11 +383,11 @@ def is_missing(module: AnsibleModule, name: str) -> bool:
 def restorable(home: Home, settings: dict[str, object]) -> dict[str, object]:
     """Return what can be restored now, also where nothing is there yet."""
     try:
-        about = _backup_files.settings_of({**settings, "home": home.path, "identity_file": None})
-        found = _backup_reach.report(about)
+        about = backup_archive.settings_of({**settings, "home": home.path, "identity_file": None})
+        found = reach.report(about)
     except (
-        _backup_files.BackupProblem,
-        _binary_log.BinaryLogProblem,
+        backup_archive.BackupProblem,
+        binlog_reader.BinaryLogProblem,
         TypeError,
         ValueError,
         OSError,
@@ -422,7 +425,7 @@ def main() -> None:
     if options["state"] == "present" and not options["settings"].get("directory"):
         module.fail_json(msg="settings.directory is missing: name the directory of the backups")
     if options["state"] == "present":
-        problem = _backup_files.owner_problem(options["settings"]["directory"], options["path"].rstrip("/"))
+        problem = backup_archive.owner_problem(options["settings"]["directory"], options["path"].rstrip("/"))
         if problem is not None:
             module.fail_json(msg=f"{problem}. Nothing was changed.")
     if options["identity"] is not None and not options["identity"].strip():

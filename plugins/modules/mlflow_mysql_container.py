@@ -125,10 +125,10 @@ removed:
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _container
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import container
 
 
-def act(module: AnsibleModule) -> _container.Outcome:
+def act(module: AnsibleModule) -> container.Outcome:
     """Do what is asked, see DOCUMENTATION. In check mode say what would become of a container that was set aside."""
     client = module.get_bin_path("docker", required=not module.check_mode)
 
@@ -139,19 +139,19 @@ def act(module: AnsibleModule) -> _container.Outcome:
     options = module.params
     if module.check_mode:
         settles = options["action"] == "settle" and client is not None
-        return _container.Outcome("up", removed=settles and _container.has_aside(docker, options["name"]))
+        return container.Outcome("up", removed=settles and container.has_aside(docker, options["name"]))
     if options["action"] == "try":
-        return _container.try_settings(
+        return container.try_settings(
             docker, options["image"], options["command"], options["uid"], options["mounts"], options["memory"]
         )
     if options["action"] == "set_aside":
-        _container.set_aside(docker, options["name"], options["stop_timeout"])
-        return _container.Outcome("ended")
+        container.set_aside(docker, options["name"], options["stop_timeout"])
+        return container.Outcome("ended")
     if options["action"] == "put_back":
-        return _container.Outcome(
-            "ended", [], _container.put_back(docker, options["name"], options["restart_policy"])
+        return container.Outcome(
+            "ended", [], container.put_back(docker, options["name"], options["restart_policy"])
         )
-    return _container.settle(
+    return container.settle(
         docker,
         options["name"],
         options["restart_policy"],

@@ -117,17 +117,26 @@ import uuid
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _group
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    connection as mysql_connection,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._replication import (
+    member as replication_member,
+)
 
 
 def bootstrap(
-    member: _group.Member, found: dict[str, Any], options: dict[str, Any], password: str, check: bool
+    member: replication_member.Member,
+    found: dict[str, Any],
+    options: dict[str, Any],
+    password: str,
+    check: bool,
 ) -> bool:
     """Begin the group with this member. Returns whether anything changes."""
-    if found["state"] == _group.ONLINE and found["majority"]:
+    if found["state"] == replication_member.ONLINE and found["majority"]:
         return False
     if found["was_member"] and not options["force"]:
-        raise _group.GroupProblem(
+        raise replication_member.GroupProblem(
             "this server has been a member of the group before, and a second group must not begin: start another "
             "member, or, when all have stopped, run playbooks/group_recover.yml"
         )
@@ -143,11 +152,13 @@ def bootstrap(
     return True
 
 
-def known_by(source: _group.Source, options: dict[str, Any]) -> tuple[str, str, str]:
+def known_by(source: replication_member.Source, options: dict[str, Any]) -> tuple[str, str, str]:
     """Of the source: its transactions, those that its log lacks, and its group's UUID. Raises ConnectionFailed."""
-    tls = _connection.Tls(ca_cert=options["source_ca_cert"], check_hostname=options["source_check_hostname"])
-    connection = _connection.connect(
-        _connection.Address(source.host, source.port), source.user, source.password, tls=tls
+    tls = mysql_connection.Tls(
+        ca_cert=options["source_ca_cert"], check_hostname=options["source_check_hostname"]
+    )
+    connection = mysql_connection.connect(
+        mysql_connection.Address(source.host, source.port), source.user, source.password, tls=tls
     )
     try:
         with connection.cursor() as cursor:
@@ -161,10 +172,14 @@ def known_by(source: _group.Source, options: dict[str, Any]) -> tuple[str, str, 
 
 
 def join(
-    member: _group.Member, found: dict[str, Any], options: dict[str, Any], password: str, check: bool
+    member: replication_member.Member,
+    found: dict[str, Any],
+    options: dict[str, Any],
+    password: str,
+    check: bool,
 ) -> tuple[bool, bool]:
     """Become a member. Returns whether anything changes, and whether the data is replaced."""
-    if found["state"] == _group.ONLINE and found["majority"]:
+    if found["state"] == replication_member.ONLINE and found["majority"]:
         known = member.credentials() == [(options["user"], password)]
         changed = not found["starts_on_boot"] or not known
         if changed and not check:
@@ -173,11 +188,11 @@ def join(
         return changed, False
     if check:
         return True, False
-    if found["state"] == _group.RECOVERING:
+    if found["state"] == replication_member.RECOVERING:
         member.wait(options["timeout"])
         member.start_on_boot(wanted=True)
         return True, False
-    source = _group.Source(options["source"], options["source_port"], options["user"], password)
+    source = replication_member.Source(options["source"], options["source_port"], options["user"], password)
     executed_there, purged_there, name = known_by(source, options)
     missing_there = member.misses(executed_there)
     # A server that has no transaction at all gets a copy too.
@@ -185,7 +200,7 @@ def join(
     if cloned:
         tables = member.tables()
         if tables and missing_there and not options["discard"]:
-            raise _group.GroupProblem(
+            raise replication_member.GroupProblem(
                 f"this server has {tables} tables and transactions that the group has not ({missing_there}); they "
                 "would be lost: back them up, then set mlflow_mysql_group_discard to true for this host, or take it "
                 "out of the group"
@@ -207,12 +222,14 @@ def join(
     return True, cloned
 
 
-def promote(member: _group.Member, found: dict[str, Any], options: dict[str, Any], check: bool) -> bool:
+def promote(
+    member: replication_member.Member, found: dict[str, Any], options: dict[str, Any], check: bool
+) -> bool:
     """Become the primary. Returns whether anything changes."""
-    if found["role"] == _group.PRIMARY:
+    if found["role"] == replication_member.PRIMARY:
         return False
-    if found["state"] != _group.ONLINE or not found["majority"]:
-        raise _group.GroupProblem(
+    if found["state"] != replication_member.ONLINE or not found["majority"]:
+        raise replication_member.GroupProblem(
             f"this member is {found['state']}, and only one that is online can take the writes: run "
             "playbooks/group_status.yml to see why"
         )
@@ -221,16 +238,16 @@ def promote(member: _group.Member, found: dict[str, Any], options: dict[str, Any
     return True
 
 
-def leave(member: _group.Member, found: dict[str, Any], check: bool) -> bool:
+def leave(member: replication_member.Member, found: dict[str, Any], check: bool) -> bool:
     """Leave the group. Returns whether anything changes."""
-    changed = found["state"] != _group.OFFLINE or found["starts_on_boot"]
+    changed = found["state"] != replication_member.OFFLINE or found["starts_on_boot"]
     if changed and not check:
         member.start_on_boot(wanted=False)
         member.stop()
     return changed
 
 
-def by_itself(member: _group.Member, found: dict[str, Any], check: bool) -> bool:
+def by_itself(member: replication_member.Member, found: dict[str, Any], check: bool) -> bool:
     """Leave the group and take writes. Returns whether anything changes."""
     left = leave(member, found, check)
     changed = left or found["read_only"] or found["offline_mode"]
@@ -239,11 +256,11 @@ def by_itself(member: _group.Member, found: dict[str, Any], check: bool) -> bool
     return changed
 
 
-def run(module: AnsibleModule, member: _group.Member, password: str) -> dict[str, Any]:
+def run(module: AnsibleModule, member: replication_member.Member, password: str) -> dict[str, Any]:
     options, check = module.params, module.check_mode
     before = member.info("")
     if not before["group_name"]:
-        raise _group.GroupProblem(
+        raise replication_member.GroupProblem(
             "this server is not configured for a group: set mlflow_mysql_group and run playbooks/deploy_group.yml"
         )
     cloned = False
@@ -283,7 +300,7 @@ def run(module: AnsibleModule, member: _group.Member, password: str) -> dict[str
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_connection.login_argument_spec(),
+            **mysql_connection.login_argument_spec(),
             "state": {
                 "type": "str",
                 "choices": ["bootstrapped", "joined", "primary", "left", "alone"],
@@ -305,32 +322,34 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
-    address = _connection.Address()
+    address = mysql_connection.Address()
     try:
-        login = _connection.login_from_params(module.params)
+        login = mysql_connection.login_from_params(module.params)
         address = login.address
         password = ""
         if module.params["password_file"]:
             try:
-                password = _connection.read_password_file(module.params["password_file"])
+                password = mysql_connection.read_password_file(module.params["password_file"])
             except FileNotFoundError:
-                raise _group.GroupProblem(
+                raise replication_member.GroupProblem(
                     f"there is no {module.params['password_file']}: run playbooks/deploy_group.yml"
                 ) from None
         for secret in (*login.secrets, password):
             if secret:
                 module.no_log_values.add(secret)
         # The server that the entrypoint runs while it initialises answers the socket, and no port.
-        _connection.wait_for_server(login.tcp_address.host, login.tcp_address.port, module.params["timeout"])
-        member = _group.Member(lambda: _connection.connect_administrator(login))
+        mysql_connection.wait_for_server(
+            login.tcp_address.host, login.tcp_address.port, module.params["timeout"]
+        )
+        member = replication_member.Member(lambda: mysql_connection.connect_administrator(login))
         try:
             result = run(module, member, password)
         finally:
             member.close()
-    except (_connection.ConnectionFailed, _group.GroupProblem) as error:
+    except (mysql_connection.ConnectionFailed, replication_member.GroupProblem) as error:
         module.fail_json(msg=str(error))
     except Exception as error:  # a lost connection or a refused statement
-        module.fail_json(msg=_connection.describe_error(error, address))
+        module.fail_json(msg=mysql_connection.describe_error(error, address))
     module.exit_json(**result)
 
 

@@ -112,35 +112,38 @@ group:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _group
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._replication import (
+    member as replication_member,
+)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_connection.login_argument_spec(),
+            **connection.login_argument_spec(),
             "database": {"type": "str", "default": "mlflow"},
             "missing_ok": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    address = _connection.Address()
+    address = connection.Address()
     try:
-        login = _connection.login_from_params(module.params)
+        login = connection.login_from_params(module.params)
         for secret in login.secrets:
             module.no_log_values.add(secret)
         address = login.address
-        member = _group.Member(lambda: _connection.connect_administrator(login))
+        member = replication_member.Member(lambda: connection.connect_administrator(login))
         try:
             found = member.info(module.params["database"])
         finally:
             member.close()
-    except _connection.ConnectionFailed as error:
+    except connection.ConnectionFailed as error:
         if module.params["missing_ok"]:
             module.exit_json(changed=False, answers=False, problem=str(error))
         module.fail_json(msg=str(error))
     except Exception as error:  # a lost connection or a refused statement
-        module.fail_json(msg=_connection.describe_error(error, address))
+        module.fail_json(msg=connection.describe_error(error, address))
     module.exit_json(changed=False, answers=True, group=found)
 
 

@@ -125,8 +125,8 @@ left:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _identity
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import identity
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
 
 
 def main() -> None:
@@ -155,7 +155,7 @@ def main() -> None:
         if options["state"] == "absent":
             kept, left = home.clear(options["purge"])
             if options["purge"] and options["container"]:
-                home.forget(options["container"], _identity.RECORDS)
+                home.forget(options["container"], identity.RECORDS)
         else:
             home.bring(
                 options["context"],
@@ -165,7 +165,7 @@ def main() -> None:
                 options["files"],
             )
             if options["container"]:
-                home.record(options["container"], _identity.RECORDS)
+                home.record(options["container"], identity.RECORDS)
     except OSError as error:
         where = error.filename2 or error.filename or options["path"]
         module.fail_json(

@@ -331,9 +331,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _certificates, _identity, _swap
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import ASIDE, MADE
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._home import Home, find_problems
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.container import ASIDE, MADE
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import certificates
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import identity, swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import (
+    Home,
+    find_problems,
+)
 
 MIB = 1024 * 1024
 DPKG = "/var/lib/dpkg"
@@ -434,9 +438,9 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
     if not os.path.isdir(path):
         result.update(state="foreign", sample=[os.path.basename(path) + " (not a directory)"])
         return result
-    entries = [name for name in _swap.entries(path) if not name.startswith(".mlflow-")]
+    entries = [name for name in swap.entries(path) if not name.startswith(".mlflow-")]
     result["sample"] = sorted(entries)[:SHOWN_ENTRIES]
-    if _swap.is_interrupted(path):
+    if swap.is_interrupted(path):
         result["state"] = "swapping"
     elif os.path.exists(os.path.join(path, UNFINISHED)):
         result["state"] = "interrupted"
@@ -446,7 +450,7 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
             state="mysql",
             version=data_dir_version(path),
             uid=os.stat(os.path.join(path, witness)).st_uid,
-            databases=_identity.databases_in(path),
+            databases=identity.databases_in(path),
         )
     elif STAGE in entries:
         result["state"] = "interrupted"
@@ -484,12 +488,12 @@ def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not text"
             result["problems"].append(f"{wanted[name]} cannot be read: {reason}")
-    if not result["problems"] and not _certificates.HAS_CRYPTOGRAPHY:
+    if not result["problems"] and not certificates.HAS_CRYPTOGRAPHY:
         result["problems"].append("the library cryptography is missing")
     if result["problems"]:
         return result
-    material = _certificates.Material(**texts)
-    result["problems"] = _certificates.find_problems(
+    material = certificates.Material(**texts)
+    result["problems"] = certificates.find_problems(
         material,
         wanted["names"],
         datetime.now(timezone.utc),
@@ -497,11 +501,11 @@ def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:
         timedelta(days=wanted["spare_days"]),
     )
     try:
-        end = _certificates.not_after(_certificates.read_certificates(material.certificate)[0])
-    except _certificates.BadPem:
+        end = certificates.not_after(certificates.read_certificates(material.certificate)[0])
+    except certificates.BadPem:
         return result
     result["not_after"] = f"{end:%Y-%m-%dT%H:%M:%SZ}"
-    result["digests"] = _certificates.digests(material)
+    result["digests"] = certificates.digests(material)
     return result
 
 
@@ -591,7 +595,7 @@ def look_at_home(wanted: dict[str, Any], rootless: bool = False, container: str 
     try:
         home.bring(wanted["context"], wanted["generate"], {}, files=wanted.get("files"))
         if container:
-            home.record(container, _identity.RECORDS)
+            home.record(container, identity.RECORDS)
     except OSError:
         return False
     return not home
@@ -793,10 +797,10 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
                 "limits": limits(found["HostConfig"]),
                 "home": (found["Config"].get("Labels") or {}).get(LABEL),
                 "same_home": None,
-                "group": _identity.group_of(found["Config"].get("Cmd") or []),
+                "group": identity.group_of(found["Config"].get("Cmd") or []),
             }
             if options["home"] and container["home"]:
-                container["same_home"] = _identity.same_store(container["home"], options["home"]["path"])
+                container["same_home"] = identity.same_store(container["home"], options["home"]["path"])
     network = None
     if options["network"]:
         for found in engine.inspect("network", [options["network"]]):
@@ -845,7 +849,7 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
             "missing": missing_passwords(options["home"]),
         }
         if options["container"]:
-            result["other_home"] = _identity.other_home(options["container"], options["home"]["path"])
+            result["other_home"] = identity.other_home(options["container"], options["home"]["path"])
         if options["network"]:
             result["spare_networks"] = engine.spare_networks(
                 options["home"]["path"],

@@ -145,24 +145,29 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _rotation
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    connection as mysql_connection,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import rotation
 
 
 def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do what `params` ask for; returns the module's result. Raises ConnectionFailed and MarkerUnusable."""
-    login = _connection.login_from_params(params)
-    begin = _rotation.read_marker(params["marker"])
+    login = mysql_connection.login_from_params(params)
+    begin = rotation.read_marker(params["marker"])
     begins = params["state"] == "begun" and begin is None
-    connection = _connection.connect_administrator(login)
+    connection = mysql_connection.connect_administrator(login)
     try:
-        found = _rotation.inspect(connection, params["users"], begin, predict=begins and check_mode)
+        found = rotation.inspect(connection, params["users"], begin, predict=begins and check_mode)
     except Exception as error:  # pymysql's errors have no base that all versions share
-        raise _connection.ConnectionFailed(_connection.describe_error(error, login.address)) from None
+        raise mysql_connection.ConnectionFailed(
+            mysql_connection.describe_error(error, login.address)
+        ) from None
     finally:
         connection.close()
     clients = found.clients(params["recent"])
     if begins and not check_mode:
-        _rotation.write_marker(params["marker"], _rotation.Begin(found.newest, found.clock))
+        rotation.write_marker(params["marker"], rotation.Begin(found.newest, found.clock))
     return {
         "changed": begins,
         "in_use": bool(clients),
@@ -178,7 +183,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_connection.login_argument_spec(),
+            **mysql_connection.login_argument_spec(),
             "state": {"type": "str", "choices": ["begun", "inspected"], "default": "inspected"},
             "marker": {"type": "path", "required": True},
             "users": {"type": "list", "elements": "str", "required": True},
@@ -188,7 +193,7 @@ def main() -> None:
     )
     try:
         result = run(module.params, module.check_mode)
-    except (_connection.ConnectionFailed, _rotation.MarkerUnusable) as error:
+    except (mysql_connection.ConnectionFailed, rotation.MarkerUnusable) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

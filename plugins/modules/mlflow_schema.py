@@ -270,26 +270,29 @@ import tempfile
 from typing import Any, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-    _catalogue,
-    _connection,
-    _conversion,
-    _default_experiment,
-    _extra_indexes,
-    _migration_runner,
-    _owner,
-    _processes,
-    _server,
-    _survey,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    blockers,
+    catalogue,
+    conversion,
+    default_experiment,
+    extra_indexes,
+    migration_runner,
+    ownership,
+    processes,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._comparison import Difference, compare
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import query, read_schema
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migrations import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.comparison import (
+    Difference,
+    compare,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import query, read_schema
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.migrations import (
     Migrations,
     MigrationsMissing,
     read_migrations,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._state import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import (
     BEHIND,
     CURRENT,
     EMPTY,
@@ -303,7 +306,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._state im
     describe_revision,
     own_lines,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._survey import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.survey import (
     SchemaProblem,
     Survey,
     Target,
@@ -314,7 +317,7 @@ CONSTRAINT = re.compile(r"\bDROP (?P<kind>FOREIGN KEY|CHECK|INDEX|CONSTRAINT) `?
 
 
 # As it stands in a diff.
-EXPERIMENT = frozenset({f"row experiments 0 {_default_experiment.NAME}"})
+EXPERIMENT = frozenset({f"row experiments 0 {default_experiment.NAME}"})
 
 
 # What keeps tables from being changed at all; other blockers are a migration's, or what the conversion is for.
@@ -331,7 +334,7 @@ class Interrupted(SchemaProblem):
 class Work:
     """One call of the module: a schema, a login and the revision that is wanted."""
 
-    def __init__(self, params: Mapping[str, Any], check_mode: bool, login: _connection.Login) -> None:
+    def __init__(self, params: Mapping[str, Any], check_mode: bool, login: connection.Login) -> None:
         self.params = params
         self.check_mode = check_mode
         self.login = login
@@ -339,7 +342,7 @@ class Work:
         root = params["default_artifact_root"]
         if root is not None:
             try:
-                _default_experiment.location(root)
+                default_experiment.location(root)
             except ValueError as error:
                 raise SchemaProblem(
                     f"default_artifact_root is {root!r}: {error}; nothing was changed"
@@ -350,22 +353,22 @@ class Work:
         version = params["mlflow_version"]
         if version is None and params["revision"] is None and self.migrations is not None:
             # A release that the catalogue does not know may still have a revision that it knows.
-            known = self.migrations.mlflow_version in _catalogue.load(params["app"]).releases
+            known = self.migrations.mlflow_version in catalogue.load(params["app"]).releases
             version = self.migrations.mlflow_version if known else None
             revision = None if known else self.migrations.head
         else:
             revision = params["revision"]
-        self.target: Target = _survey.target(params["app"], version, revision)
-        self.catalogue = _catalogue.load(params["app"])
+        self.target: Target = schema_survey.target(params["app"], version, revision)
+        self.catalogue = catalogue.load(params["app"])
         self.applied: list[dict[str, Any]] = []
-        self.connection, self.password = _connection.connect_with_password(login)
+        self.connection, self.password = connection.connect_with_password(login)
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         return query(self.connection, statement, *arguments)
 
     def look(self, rows: bool = False) -> Survey:
         """Survey the database; with `rows` also what pending migrations need of the rows, however long it takes."""
-        return _survey.look(
+        return schema_survey.look(
             self.connection,
             self.database,
             self.target,
@@ -376,12 +379,12 @@ class Work:
     def lock(self) -> None:
         """Take the lock of this schema until the connection ends. Raises SchemaProblem."""
         timeout = self.params["lock_timeout"]
-        if self.rows("SELECT GET_LOCK(%s, %s)", _owner.schema_lock(self.database), timeout)[0][0] != 1:
+        if self.rows("SELECT GET_LOCK(%s, %s)", ownership.schema_lock(self.database), timeout)[0][0] != 1:
             raise SchemaProblem(
                 f"another run has been changing the schema of {self.database} for more than {timeout} s: wait for it "
                 "to end, or raise lock_timeout"
             )
-        _owner.check_owner(self.params)
+        ownership.check_owner(self.params)
         self.rows(f"SET SESSION lock_wait_timeout = {timeout:d}")
 
     def migrations_with(self, revision: str) -> Migrations:
@@ -419,7 +422,7 @@ class Work:
             "unix_socket": self.login.address.unix_socket,
             "ssl": self.login.tls.settings() if self.login.tls.wanted else None,
             "database": self.database,
-            "session": _connection.session_settings(),
+            "session": connection.session_settings(),
             "lock_timeout": self.params["lock_timeout"],
             "revisions": revisions,
             **order,
@@ -428,8 +431,8 @@ class Work:
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as problems:
             try:
                 # Not run_command: it fails by itself, and each revision is looked at before the next begins.
-                process = _processes.start(
-                    [python, "-c", runner_source()], _processes.PIPE, problems, text=True
+                process = processes.start(
+                    [python, "-c", runner_source()], processes.PIPE, problems, text=True
                 )
             except OSError as error:
                 raise SchemaProblem(f"MLflow's migrations cannot run: {python}: {error.strerror}") from None
@@ -444,7 +447,7 @@ class Work:
                 problems.seek(0)
                 raise Interrupted(f"MLflow's migrations failed: {reason(problems.read())}")
 
-    def supervise(self, process: _processes.Process[str], order: str) -> None:
+    def supervise(self, process: processes.Process[str], order: str) -> None:
         """Give `process` its order and check each revision that it reaches. Raises Interrupted."""
         if process.stdin is None or process.stdout is None:
             raise TypeError("the process has no pipes")
@@ -478,8 +481,8 @@ class Work:
 
 def runner_source() -> str:
     """The text of the runner, also where the collection is in a zip file."""
-    loader: Any = _migration_runner.__loader__
-    return str(loader.get_source(_migration_runner.__name__))
+    loader: Any = migration_runner.__loader__
+    return str(loader.get_source(migration_runner.__name__))
 
 
 def reason(text: str) -> str:
@@ -559,7 +562,7 @@ def upgrade(work: Work) -> bool:
         work.rows(
             "CREATE TABLE alembic_version_auth (version_num VARCHAR(32) NOT NULL, CONSTRAINT "
             "alembic_version_auth_pkc PRIMARY KEY (version_num)) SELECT %s AS version_num",
-            _survey.AUTH_FIRST,
+            schema_survey.AUTH_FIRST,
         )
     work.run([revision.revision for revision in found.pending])
     return True
@@ -609,14 +612,14 @@ def convert(work: Work) -> dict[str, Any]:
     known = work.catalogue.schema(found.revision) if found.revision else frozenset()
     if found.half_applied:
         known |= found.half_applied.revision.after(known, found.half_applied.numbers)
-    database = _conversion.read_database(work.connection, work.database)
-    target = work.params["collation"] or _conversion.target_collation(database)
-    if not _conversion.EXACT.match(target):
+    database = conversion.read_database(work.connection, work.database)
+    target = work.params["collation"] or conversion.target_collation(database)
+    if not conversion.EXACT.match(target):
         raise SchemaProblem(
             f"collation is {target}: give one of utf8mb4 that tells upper and lower case apart, such as "
-            f"{_conversion.COLLATION}; nothing was changed"
+            f"{conversion.COLLATION}; nothing was changed"
         )
-    statements = _conversion.statements(database, target, known)
+    statements = conversion.statements(database, target, known)
     result = {
         "changed": bool(statements),
         "statements": statements,
@@ -628,13 +631,13 @@ def convert(work: Work) -> dict[str, Any]:
     if not statements:
         return {**result, **result_of(work, survey)}
     work.refuse_blockers(survey, CONVERTING)
-    wrong = _conversion.problems(work.connection, database, target, known)
+    wrong = conversion.problems(work.connection, database, target, known)
     if wrong:
         raise SchemaProblem(f"{work.database} cannot be converted, nothing was changed: {'; '.join(wrong)}")
-    result["misread"] = _conversion.misread(work.connection, database)
+    result["misread"] = conversion.misread(work.connection, database)
     if work.check_mode:
         return {**result, **result_of(work, survey)}
-    before = _conversion.fingerprints(work.connection, database)
+    before = conversion.fingerprints(work.connection, database)
     work.connection.select_db(work.database)
     for number, statement in enumerate(statements, 1):
         try:
@@ -642,11 +645,11 @@ def convert(work: Work) -> dict[str, Any]:
         except Exception as error:  # pymysql's own classes may be missing
             raise Interrupted(
                 f"statement {number} of {len(statements)} of the conversion failed: "
-                f"{_connection.describe_error(error, work.login.address)}: {statement[:200]}"
+                f"{connection.describe_error(error, work.login.address)}: {statement[:200]}"
             ) from None
-    database = _conversion.read_database(work.connection, work.database)
-    left = _conversion.statements(database, target, known)
-    changed = _conversion.changed_tables(before, _conversion.fingerprints(work.connection, database))
+    database = conversion.read_database(work.connection, work.database)
+    left = conversion.statements(database, target, known)
+    changed = conversion.changed_tables(before, conversion.fingerprints(work.connection, database))
     now = work.look()
     had = {(one.kind, one.table, one.name) for one in found.drift}
     drift = [one for one in now.examination.drift if (one.kind, one.table, one.name) not in had]
@@ -670,13 +673,13 @@ def convert(work: Work) -> dict[str, Any]:
 
 def put_away(work: Work, survey: Survey) -> None:
     """Drop the indexes that MLflow's migrations do not know."""
-    for index in _extra_indexes.present(survey.live.lines, work.catalogue):
+    for index in extra_indexes.present(survey.live.lines, work.catalogue):
         work.rows(index.drop)
 
 
 def wanted_indexes(
     work: Work, before: Survey, result: dict[str, Any]
-) -> list[_extra_indexes.ExtraIndex] | None:
+) -> list[extra_indexes.ExtraIndex] | None:
     """The indexes that the store is to have in the end; None if they are not to be touched."""
     names = work.params["extra_indexes"]
     if result["state"] not in WHOLE:
@@ -686,16 +689,16 @@ def wanted_indexes(
             )
         return None
     if names is None:
-        return _extra_indexes.present(before.live.lines, work.catalogue)
-    return [one for one in _extra_indexes.offered(work.catalogue, result["revision"]) if one.name in names]
+        return extra_indexes.present(before.live.lines, work.catalogue)
+    return [one for one in extra_indexes.offered(work.catalogue, result["revision"]) if one.name in names]
 
 
-def set_indexes(work: Work, wanted: list[_extra_indexes.ExtraIndex], now: Survey) -> None:
+def set_indexes(work: Work, wanted: list[extra_indexes.ExtraIndex], now: Survey) -> None:
     """Make and drop indexes, until those that are there are `wanted`. Raises SchemaProblem if the disk has no room."""
-    there = _extra_indexes.present(now.live.lines, work.catalogue)
+    there = extra_indexes.present(now.live.lines, work.catalogue)
     missing = [one for one in wanted if one not in there]
-    free = _survey.free_bytes(work.params["data_directory"])
-    problem = _extra_indexes.no_room(missing, now.live.tables, free)
+    free = schema_survey.free_bytes(work.params["data_directory"])
+    problem = extra_indexes.no_room(missing, now.live.tables, free)
     if problem:
         raise SchemaProblem(problem)
     if work.check_mode:
@@ -708,7 +711,7 @@ def set_indexes(work: Work, wanted: list[_extra_indexes.ExtraIndex], now: Survey
         try:
             work.rows(statement)
         except Exception as error:  # pymysql's own classes may be missing
-            if _server.code_of(error) != ER_LOCK_WAIT_TIMEOUT:
+            if blockers.code_of(error) != ER_LOCK_WAIT_TIMEOUT:
                 raise
             raise SchemaProblem(
                 f"{one.index} is as it was: a transaction has held {one.table} for more than "
@@ -724,7 +727,7 @@ def needs_code(half: HalfApplied) -> bool:
 def run_rest(work: Work, half: HalfApplied) -> None:
     """Let MLflow run the migration, with the statements left out that are done."""
     statements = half.revision.statements
-    normalise = _migration_runner.normalise
+    normalise = migration_runner.normalise
     made = half.revision.made_tables
     written = [normalise(s.sql) for s in half.done if s.data]
     filled = {
@@ -752,7 +755,7 @@ def replay(work: Work, half: HalfApplied, survey: Survey) -> None:
         work.rows(with_live_names(statement, live.names))
     table = VERSION_TABLES[work.params["app"]]
     revision = half.revision.revision
-    if revision != _catalogue.INITIAL:
+    if revision != catalogue.INITIAL:
         if work.rows(f"SELECT 1 FROM {table}"):
             work.rows(f"UPDATE {table} SET version_num = %s", revision)
         else:
@@ -760,7 +763,7 @@ def replay(work: Work, half: HalfApplied, survey: Survey) -> None:
     work.applied.append({"revision": revision, "seconds": None})
 
 
-def with_live_names(statement: _catalogue.Statement, names: Mapping[str, str]) -> str:
+def with_live_names(statement: catalogue.Statement, names: Mapping[str, str]) -> str:
     """A statement with the names that the store's own server chose."""
     own = [names[line] for line in statement.removed if line in names and " named " not in line]
     return CONSTRAINT.sub(rf"DROP \g<kind> `{own[0]}`", statement.sql) if own else statement.sql
@@ -777,14 +780,14 @@ def result_of(work: Work, survey: Survey) -> dict[str, Any]:
         "pending": [entry.revision for entry in found.pending],
         "applied": work.applied,
         "drift": [difference.as_dict() for difference in found.drift],
-        "extra_indexes": _extra_indexes.describe(survey.live.lines, work.catalogue, found.revision),
+        "extra_indexes": extra_indexes.describe(survey.live.lines, work.catalogue, found.revision),
         "default_experiment": survey.default_experiment,
         "tables": len(survey.live.tables),
     }
 
 
 def predicted(
-    work: Work, survey: Survey, plan: list[_catalogue.Revision]
+    work: Work, survey: Survey, plan: list[catalogue.Revision]
 ) -> tuple[dict[str, Any], frozenset[str]]:
     """The result and the schema as they would be after `plan`."""
     revision = plan[-1].revision
@@ -792,11 +795,11 @@ def predicted(
     state = CURRENT if revision == work.target.head else BEHIND
     result = {**result_of(work, survey), "state": state, "revision": revision, "pending": left, "drift": []}
     if survey.examination.state == EMPTY and work.params["app"] == "tracking":
-        result["default_experiment"] = _default_experiment.MISSING
+        result["default_experiment"] = default_experiment.MISSING
     return result, work.catalogue.schema(revision)
 
 
-def plan_of(work: Work, survey: Survey) -> list[_catalogue.Revision]:
+def plan_of(work: Work, survey: Survey) -> list[catalogue.Revision]:
     """The migrations that the wanted state takes."""
     found = survey.examination
     if work.params["state"] == "repaired":
@@ -833,14 +836,14 @@ def do(work: Work) -> dict[str, Any]:
             now.examination.drift or (work.params["state"] != "repaired" and result["state"] != CURRENT)
         ):
             raise Interrupted(f"the schema is not what it should be after that: {now.examination.message}")
-    had = _extra_indexes.present(before.live.lines, work.catalogue)
+    had = extra_indexes.present(before.live.lines, work.catalogue)
     wanted = wanted_indexes(work, before, result)
     if wanted is None:
         wanted = had
     else:
         set_indexes(work, wanted, now)
-        lines = (lines - _extra_indexes.LINES) | {one.line for one in wanted}
-        result["extra_indexes"] = _extra_indexes.describe(lines, work.catalogue, result["revision"])
+        lines = (lines - extra_indexes.LINES) | {one.line for one in wanted}
+        result["extra_indexes"] = extra_indexes.describe(lines, work.catalogue, result["revision"])
     experiment = make_experiment(work, result, now)
     if experiment:
         result["default_experiment"] = "made"
@@ -867,11 +870,11 @@ def make_experiment(work: Work, result: Mapping[str, Any], now: Survey) -> bool:
     if (
         root is None
         or result["state"] != CURRENT
-        or result["default_experiment"] != _default_experiment.MISSING
+        or result["default_experiment"] != default_experiment.MISSING
     ):
         return False
     if not work.check_mode:
-        _default_experiment.make(work.connection, work.database, now.live, root)
+        default_experiment.make(work.connection, work.database, now.live, root)
     return True
 
 
@@ -887,14 +890,14 @@ def afterwards(work: Work) -> dict[str, Any]:
     try:
         if work.connection.open:
             work.connection.close()
-        work.connection = _connection.connect_administrator(work.login)
+        work.connection = connection.connect_administrator(work.login)
         return result_of(work, work.look())
     except Exception:  # nothing is known then, and the failure itself is what counts
         return {"applied": work.applied}
 
 
 ARGUMENT_SPEC = {
-    **_connection.login_argument_spec(),
+    **connection.login_argument_spec(),
     "database": {"type": "str", "default": "mlflow"},
     "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
     "state": {
@@ -908,7 +911,7 @@ ARGUMENT_SPEC = {
     "extra_indexes": {
         "type": "list",
         "elements": "str",
-        "choices": [one.name for one in _extra_indexes.OFFERED],
+        "choices": [one.name for one in extra_indexes.OFFERED],
     },
     "default_artifact_root": {"type": "str"},
     "collation": {"type": "str"},
@@ -933,9 +936,9 @@ def main() -> None:
     )
     work = None
     try:
-        work = Work(module.params, module.check_mode, _connection.login_from_params(module.params))
+        work = Work(module.params, module.check_mode, connection.login_from_params(module.params))
         result = do(work)
-    except (_connection.ConnectionFailed, MigrationsMissing, SchemaProblem, _owner.NotOwner) as error:
+    except (connection.ConnectionFailed, MigrationsMissing, SchemaProblem, ownership.NotOwner) as error:
         left = afterwards(work) if work is not None else {}
         message = str(error)
         if isinstance(error, Interrupted) and left.get("message"):
@@ -946,7 +949,7 @@ def main() -> None:
     ) as error:  # a lost connection or a refused statement: pymysql's own classes may be missing
         if work is None:
             raise
-        message = _connection.describe_error(error, work.login.address)
+        message = connection.describe_error(error, work.login.address)
         left = afterwards(work)
         if left["applied"] and left.get("message"):
             message = f"{message}. The store is {left['state']} now: {left['message']}"

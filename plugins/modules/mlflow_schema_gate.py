@@ -180,7 +180,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _owner
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    connection as mysql_connection,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import ownership
 
 FORMAT = 1
 SCHEDULER = ("ON", "OFF", "DISABLED")
@@ -691,20 +694,20 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
     }
 
 
-def run(module: AnsibleModule, login: _connection.Login) -> dict[str, Any]:
+def run(module: AnsibleModule, login: mysql_connection.Login) -> dict[str, Any]:
     options = module.params
     record = Record(options["path"], options["database"])
     if options["state"] == "open" and record.read() is None:
         # Also when there is no server any more.
         nothing = dict.fromkeys(("event_scheduler", "since", "seconds"))
         return {"changed": False, "accounts": [], "disconnected": [], **nothing}
-    connection = _connection.connect_administrator(login)
+    connection = mysql_connection.connect_administrator(login)
     try:
         server = Server(
             connection, options["database"], options["keep"], whole_server=options["scope"] == "server"
         )
         server.lock(options["timeout"])
-        _owner.check_owner(options)
+        ownership.check_owner(options)
         if options["state"] == "open":
             return reopen(server, record, module.check_mode)
         if not server.rows(
@@ -722,7 +725,7 @@ def run(module: AnsibleModule, login: _connection.Login) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_connection.login_argument_spec(),
+            **mysql_connection.login_argument_spec(),
             "database": {"type": "str", "default": "mlflow"},
             "scope": {"type": "str", "choices": ["database", "server"], "default": "database"},
             "state": {"type": "str", "choices": ["closed", "open"], "required": True},
@@ -737,11 +740,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        login = _connection.login_from_params(module.params)
+        login = mysql_connection.login_from_params(module.params)
         for secret in login.secrets:
             module.no_log_values.add(secret)
         result = run(module, login)
-    except (_connection.ConnectionFailed, _owner.NotOwner, GateProblem) as error:
+    except (mysql_connection.ConnectionFailed, ownership.NotOwner, GateProblem) as error:
         module.fail_json(msg=str(error))
     except (
         Exception

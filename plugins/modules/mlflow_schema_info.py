@@ -305,13 +305,16 @@ reason:
 from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _survey
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    connection as mysql_connection,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_connection.login_argument_spec(),
+            **mysql_connection.login_argument_spec(),
             "database": {"type": "str", "default": "mlflow"},
             "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
             "mlflow_version": {"type": "str"},
@@ -323,30 +326,32 @@ def main() -> None:
     )
     params = module.params
     try:
-        wanted = _survey.target(params["app"], params["mlflow_version"])
-        connection = _connection.connect_administrator(_connection.login_from_params(params))
+        wanted = schema_survey.target(params["app"], params["mlflow_version"])
+        connection = mysql_connection.connect_administrator(mysql_connection.login_from_params(params))
         try:
-            survey = _survey.look(
+            survey = schema_survey.look(
                 connection,
                 params["database"],
                 wanted,
                 params["data_directory"],
                 max(0, params["scan_timeout"]),
             )
-            locked = _survey.locked(connection, params["database"])
+            locked = schema_survey.locked(connection, params["database"])
             if params["exact_rows"]:
-                live = _survey.exact_rows(connection, params["database"], survey.live)
+                live = schema_survey.exact_rows(connection, params["database"], survey.live)
                 survey = replace(survey, live=live)
         finally:
             connection.close()
-    except _connection.ConnectionFailed as error:
+    except mysql_connection.ConnectionFailed as error:
         module.fail_json(msg=str(error), reason=error.reason)
-    except _survey.SchemaProblem as error:
+    except schema_survey.SchemaProblem as error:
         module.fail_json(msg=str(error))
     except Exception as error:  # a lost connection or a refused query: pymysql's own classes may be missing
-        login = _connection.login_from_params(params)
-        module.fail_json(msg=_connection.describe_error(error, login.address))
-    module.exit_json(changed=False, locked=locked, **_survey.describe(survey, params["database"], wanted))
+        login = mysql_connection.login_from_params(params)
+        module.fail_json(msg=mysql_connection.describe_error(error, login.address))
+    module.exit_json(
+        changed=False, locked=locked, **schema_survey.describe(survey, params["database"], wanted)
+    )
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    connection as mysql_connection,
+)
 
 STARTING_TAKES = 120  # seconds at most
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
-COLLECTIONS = Path(_connection.__file__).parents[5]
+COLLECTIONS = Path(mysql_connection.__file__).parents[5]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue, _migration_runner
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    catalogue,
+    migration_runner,
+)
 from conftest import MySQL, RunModule, free_port
 
 TRACKING, AUTH = "mlflow", "mlflow_auth"
@@ -46,13 +49,13 @@ def make(
 @pytest.mark.parametrize("version_table", [True, False])
 def test_store_of_an_old_release(store: MySQL, run_module: RunModule, version_table: bool) -> None:
     """Before MLflow 3.6 it kept its revision in `alembic_version`, and at first nowhere."""
-    first = _catalogue.load("auth").revisions[0]
+    first = catalogue.load("auth").revisions[0]
     assert first.revision == FIRST
     with store.root() as connection, connection.cursor() as cursor:
         connection.select_db(AUTH)
         for statement in first.statements:
             if "alembic_version_auth" not in statement.sql:
-                cursor.execute(_migration_runner.distinct_names(statement.sql))
+                cursor.execute(migration_runner.distinct_names(statement.sql))
         if version_table:
             cursor.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
             cursor.execute("INSERT INTO alembic_version VALUES (%s)", [FIRST])

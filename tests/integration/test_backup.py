@@ -19,19 +19,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-    _backup_files,
-    _backup_log,
-    _backup_restore,
-    _binary_log,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
+    archive,
+    binlog_copy,
+    binlog_reader,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
+    restore as backup_restore,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.archive import (
     load_settings,
     stamp,
     tree_size,
     write_document,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_server import LABEL, throw_away
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import (
+    LABEL,
+    throw_away,
+)
 
 # The store without Ansible is for benchmarks too, which pytest does not find.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -327,15 +332,13 @@ def test_before_a_statement_that_the_server_compressed(
     assert result["tables"]["mlflow"]["packed"] == 2
     # Without what unpacks it. The plan itself needs it for the parts of the copy.
     settings = load_settings(str(store.home / "backup.json"))
-    files = _backup_restore.copied_files(_backup_log.timelines(_backup_files.Archive(str(directory)))[-1])
-    monkeypatch.setattr(_binary_log.shutil, "which", lambda name: None)
-    monkeypatch.setattr(_backup_files, "program", lambda name: f"/usr/bin/{name}")
+    files = backup_restore.copied_files(binlog_copy.timelines(archive.Archive(str(directory)))[-1])
+    monkeypatch.setattr(binlog_reader.shutil, "which", lambda name: None)
+    monkeypatch.setattr(archive, "program", lambda name: f"/usr/bin/{name}")
     for text in ("DELETE FROM mlflow.packed", "DROP TABLE mlflow.other"):
-        with pytest.raises(
-            _backup_files.BackupProblem, match=r"transactions do cannot be read.*package zstd"
-        ):
-            _backup_restore.find_statement(files, text, settings)
-    stop, _notes = _backup_restore.find_statement(files, planned["stops_before"].partition(" ")[0], settings)
+        with pytest.raises(archive.BackupProblem, match=r"transactions do cannot be read.*package zstd"):
+            backup_restore.find_statement(files, text, settings)
+    stop, _notes = backup_restore.find_statement(files, planned["stops_before"].partition(" ")[0], settings)
     assert stop.before is not None and "cannot be read" in stop.before
     store.execute("DROP TABLE mlflow.packed")
     shutil.rmtree(directory)

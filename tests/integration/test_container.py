@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _container
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import container
 from conftest import docker
 
 IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 NAME = "container-" + secrets.token_hex(4)
-ASIDE = _container.ASIDE.format(NAME)
-MADE = _container.MADE
+ASIDE = container.ASIDE.format(NAME)
+MADE = container.MADE
 TIMEOUT = 120
 
 
@@ -47,9 +47,9 @@ def run(data: Path, *arguments: str) -> None:
     )
 
 
-def settle(new_data: Path | None = None) -> _container.Outcome:
+def settle(new_data: Path | None = None) -> container.Outcome:
     beside = new_data.parent if new_data else None
-    return _container.settle(
+    return container.settle(
         engine,
         NAME,
         "unless-stopped",
@@ -77,12 +77,12 @@ def test_new_store_that_does_not_start(data: Path) -> None:
 
 def test_the_old_container_comes_back(data: Path) -> None:
     run(data)
-    assert settle(data) == _container.Outcome("up")
+    assert settle(data) == container.Outcome("up")
     assert (data.parent / MADE).exists()
     old = docker("inspect", "--format", "{{.Id}}", NAME)
 
     # Nothing but this data can tell.
-    _container.set_aside(engine, NAME, 30)
+    container.set_aside(engine, NAME, 30)
     assert containers() == [ASIDE]
     run(data, "--lower-case-table-names=1")
     found = settle()
@@ -91,12 +91,12 @@ def test_the_old_container_comes_back(data: Path) -> None:
     shown = docker("inspect", "--format", "{{.Id}} {{.HostConfig.RestartPolicy.Name}}", NAME)
     assert shown == f"{old} unless-stopped"
     assert containers() == [NAME]
-    assert settle() == _container.Outcome("up")
+    assert settle() == container.Outcome("up")
 
     # A run that was interrupted after the new one was made is gone on with.
-    _container.set_aside(engine, NAME, 30)
+    container.set_aside(engine, NAME, 30)
     run(data, "--default-time-zone=Europe/Berlin")
-    assert settle() == _container.Outcome("up", removed=True)
+    assert settle() == container.Outcome("up", removed=True)
     assert containers() == [NAME]
     assert docker("inspect", "--format", "{{.Id}}", NAME) != old
 
@@ -124,11 +124,9 @@ def test_the_old_container_comes_back(data: Path) -> None:
     ],
 )
 def test_settings_that_are_tried(arguments: list[str], says: str | None) -> None:
-    found = _container.try_settings(
-        engine, IMAGE, ["bash", "starter", "mysqld", *arguments], 999, [], "1024M"
-    )
+    found = container.try_settings(engine, IMAGE, ["bash", "starter", "mysqld", *arguments], 999, [], "1024M")
     if says is None:
-        assert found == _container.Outcome("up")
+        assert found == container.Outcome("up")
         return
     assert found.reason == ("left_out" if says.startswith("left_out: ") else "ended")
     assert says.removeprefix("left_out: ") in found.errors[0]
@@ -136,6 +134,6 @@ def test_settings_that_are_tried(arguments: list[str], says: str | None) -> None
 
 def test_a_setting_that_is_mistyped() -> None:
     command = ["bash", "starter", "mysqld", "--max-conections=5"]
-    found = _container.try_settings(engine, IMAGE, command, 999, [], "1024M")
+    found = container.try_settings(engine, IMAGE, command, 999, [], "1024M")
     assert "unknown variable 'max-conections=5'" in found.errors[0]
     assert found.errors[-1] == "Did you mean max_connections in place of max_conections?"

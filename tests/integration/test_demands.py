@@ -15,12 +15,14 @@ from urllib.parse import quote
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-    _catalogue,
-    _demands,
-    _server,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    blockers as schema_blockers,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import query
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import catalogue
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    demands as schema_demands,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import query
 from conftest import MySQL, RunModule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -28,7 +30,7 @@ import fill_tables
 
 DATABASE = "demands"
 VIRTUALENV = os.environ.get("MLFLOW_VIRTUALENV", sys.prefix)
-CATALOGUE = _catalogue.load()
+CATALOGUE = catalogue.load()
 ON_TABLE = re.compile(r"ALTER TABLE (\w+) |(?:CREATE (?:UNIQUE )?|DROP )INDEX \S+ ON (\w+)")
 
 
@@ -98,7 +100,10 @@ def test_every_statement_of_every_revision(connection: Any) -> None:
     for number, entry in enumerate(CATALOGUE.revisions):
         # Whatever is asked of a store at any revision can be.
         pending = [(one, one.statements) for one in CATALOGUE.revisions[number:]]
-        assert _demands.read_violations(connection, DATABASE, _demands.demands_of(pending, lines)) == []
+        assert (
+            schema_demands.read_violations(connection, DATABASE, schema_demands.demands_of(pending, lines))
+            == []
+        )
         for statement in entry.statements:
             if statement.data:
                 continue
@@ -111,26 +116,28 @@ def test_every_statement_of_every_revision(connection: Any) -> None:
                 query(connection, statement.sql)
                 continue
             done = False
-            keys = [parts for _revision, _table, parts in _demands.keys_made(step, here)]
+            keys = [parts for _revision, _table, parts in schema_demands.keys_made(step, here)]
             if keys and not refusal(connection, f"ALTER TABLE {table} ROW_FORMAT=COMPACT"):
-                wanted = any(_server.no_room("compact", "", parts) for parts in keys)
+                wanted = any(schema_blockers.no_room("compact", "", parts) for parts in keys)
                 error = refusal(connection, statement.sql)
                 assert error == (1071 if wanted else 0), (entry.revision, statement.sql)
                 seen["formats"] += wanted
                 done = error == 0
                 query(connection, f"ALTER TABLE {table} ROW_FORMAT=DYNAMIC")
-            demands = [d for d in _demands.demands_of(step, here) if d.kind == _demands.REFERENCE]
-            demands = [d for d in demands if d not in _demands.FACTS.get(entry.revision, ())]
+            demands = [d for d in schema_demands.demands_of(step, here) if d.kind == schema_demands.REFERENCE]
+            demands = [d for d in demands if d not in schema_demands.FACTS.get(entry.revision, ())]
             refers = any(line.startswith(f"foreign key {table} ") for line in here | lines)
             if refers and not done:
                 orphans(connection, table)
-                violations = _demands.read_violations(connection, DATABASE, demands)
+                violations = schema_demands.read_violations(connection, DATABASE, demands)
                 assert [one.rows for one in violations] == [fill_tables.ROWS] * len(demands)
                 error = refusal(connection, statement.sql)
                 assert error == (1452 if demands else 0), (entry.revision, statement.sql)
                 seen["orphans" if demands else "none"] += 1
                 if error:
-                    for delete in (d for one in demands for d in _server.deletes(DATABASE, one, here)):
+                    for delete in (
+                        d for one in demands for d in schema_blockers.deletes(DATABASE, one, here)
+                    ):
                         query(connection, delete)
                     assert query(connection, f"SELECT COUNT(*) FROM {table}") == [(0,)]
                 done = error == 0
@@ -242,8 +249,10 @@ def test_values_that_stop_an_upgrade(connection: Any) -> None:
     )
     schema = CATALOGUE.schema("451aebb31d03")
     steps = [(one, one.statements) for one in CATALOGUE.revisions[2:]]
-    violations = _demands.read_violations(connection, DATABASE, _demands.demands_of(steps, schema))
-    found = {one["name"]: one for one in _server.check_rows(DATABASE, violations, schema)}
+    violations = schema_demands.read_violations(
+        connection, DATABASE, schema_demands.demands_of(steps, schema)
+    )
+    found = {one["name"]: one for one in schema_blockers.check_rows(DATABASE, violations, schema)}
     assert set(found) == {"long_values", "check_violated", "unfit_rows"}
     assert "1 row of runs whose status is longer than 9" in found["long_values"]["message"]
     assert "wanted by revision cfd24bdc0731: SOMETHING ELSE" in found["check_violated"]["message"]
@@ -253,7 +262,7 @@ def test_values_that_stop_an_upgrade(connection: Any) -> None:
     assert refusal(connection, "INSERT INTO tags VALUES ('mlflow.user', REPEAT('u', 251), 'a')") == 1406
     for name in ("long_values", "unfit_rows"):
         query(connection, found[name]["remedy"].split(": ", 1)[1])
-    left = _demands.read_violations(connection, DATABASE, _demands.demands_of(steps, schema))
+    left = schema_demands.read_violations(connection, DATABASE, schema_demands.demands_of(steps, schema))
     assert [one.demand.kind for one in left] == ["check"]
 
 

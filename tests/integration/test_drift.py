@@ -29,13 +29,13 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-    _catalogue,
-    _server,
-    _state,
-    _survey,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    blockers,
+    catalogue,
+    survey,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import read_schema
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import state as schema_state
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import read_schema
 from conftest import MySQL, RunModule
 
 VIRTUALENV = os.environ.get("MLFLOW_VIRTUALENV", sys.prefix)
@@ -44,7 +44,7 @@ HEAD = "dc11669786a5"
 SEED = 20
 # In `make test` the first of each kind.
 OF_EACH_KIND, AT_LEAST = (9, 300) if os.environ.get("WHOLE") else (2, 60)
-CATALOGUE = _catalogue.load()
+CATALOGUE = catalogue.load()
 ODD_NAMES = ("extra", "extra one", "extra.two", "extra%s", "extra-é", "extra named x", "extra #2")
 # Names that MySQL, not a person, gives.
 CHOSEN = re.compile(r".*_(ibfk|chk)_\d+$")
@@ -723,12 +723,12 @@ class Store:
         triggers = {trigger: self.sql(f"SHOW CREATE TRIGGER `{trigger}`")[0][2] for trigger in made}
         return Table(name, self.sql(f"SHOW CREATE TABLE `{name}`")[0][1], triggers)
 
-    def examine(self) -> _state.Examination:
+    def examine(self) -> schema_state.Examination:
         live = read_schema(self.connection, DATABASE)
         self.seen = live.lines
         assert read_schema(self.migrator, DATABASE).lines == live.lines
-        live, versions, _legacy = _survey.versions_of(self.connection, DATABASE, live, "tracking")
-        return _state.examine(live, versions, CATALOGUE, HEAD, "MLflow 3.17.2")
+        live, versions, _legacy = survey.versions_of(self.connection, DATABASE, live, "tracking")
+        return schema_state.examine(live, versions, CATALOGUE, HEAD, "MLflow 3.17.2")
 
     def make_again(self, name: str) -> None:
         self.sql("SET foreign_key_checks = 0")
@@ -766,7 +766,7 @@ def store(mysql: MySQL, run_module: RunModule) -> Iterator[Store]:
     )
     assert not made.failed, made["msg"]
     mysql.execute("CREATE USER migrator IDENTIFIED BY 'Canary-93b1-0'")
-    mysql.execute(f"GRANT {', '.join(_server.MIGRATING)} ON {DATABASE}.* TO migrator")
+    mysql.execute(f"GRANT {', '.join(blockers.MIGRATING)} ON {DATABASE}.* TO migrator")
     connection, migrator = mysql.root(), mysql.login("migrator", "Canary-93b1-0")
     migrator.autocommit(True)
     try:
@@ -782,7 +782,7 @@ def store(mysql: MySQL, run_module: RunModule) -> Iterator[Store]:
 SERVER_NAMED = re.compile(r"_chk_\d+$")
 
 
-def complaint(mutation: Mutation, found: _state.Examination) -> str | None:
+def complaint(mutation: Mutation, found: schema_state.Examination) -> str | None:
     """What is wrong with the answer to a mutation."""
     if found.state != "drifted":
         return f"the state is {found.state}"
@@ -865,7 +865,7 @@ def test_programs_change_no_answer(store: Store, mysql: MySQL, run_module: RunMo
                 store.sql(f"CREATE {kind} `{name}` {text}")
         store.sql("CREATE DATABASE empty_but_for_programs")
         store.sql("CREATE PROCEDURE empty_but_for_programs.p() SELECT 1")
-        store.sql(f"GRANT {', '.join(_server.MIGRATING)} ON empty_but_for_programs.* TO migrator")
+        store.sql(f"GRANT {', '.join(blockers.MIGRATING)} ON empty_but_for_programs.* TO migrator")
         for database, state in ((DATABASE, "current"), ("empty_but_for_programs", "empty")):
             by_root, by_migrator = (
                 run_module("mlflow_schema_info", {**login, "database": database, "mlflow_version": "3.17.2"})

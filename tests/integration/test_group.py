@@ -14,7 +14,9 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _catalogue
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    catalogue as schema_catalogue,
+)
 from conftest import MySQL, Result, RunModule, docker, free_port, wait_for_login
 
 MODULE, INFO = "mlflow_mysql_group", "mlflow_mysql_group_info"
@@ -263,7 +265,7 @@ def test_a_migration_whose_transaction_the_group_would_refuse(pair: Pair, run_mo
     server = next(
         one for one in pair.servers.values() if run_module(INFO, one.options())["group"]["role"] == "PRIMARY"
     )
-    catalogue = _catalogue.load()
+    catalogue = schema_catalogue.load()
     connection = server.root()
     with connection.cursor() as cursor:
         cursor.execute("CREATE DATABASE store COLLATE utf8mb4_0900_bin")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._identity import NAMESPACE
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.identity import NAMESPACE
 from conftest import COLLECTIONS, RunModule, docker, free_port
 
 IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")

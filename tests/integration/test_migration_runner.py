@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _migration_runner as runner
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    migration_runner as runner,
+)
 from conftest import MySQL
 
 DATABASE = "half_way"

@@ -17,7 +17,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._container import MADE
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.container import MADE
 from ansible_collections.mlflow_ops.backend_store.plugins.modules.mlflow_mysql_host_info import (
     STAGE,
     UNFINISHED,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _rotation
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import rotation
 from conftest import MySQL, RunModule
 
 USER = "mlflowusr"
@@ -145,7 +145,7 @@ def test_the_time_of_the_beginning_is_right_where_the_clock_is_put_back(rotating
         for moment in (1793511000, 1793514600):
             cursor.execute("SET @@SESSION.time_zone = 'America/New_York'")
             cursor.execute(f"SET @@SESSION.timestamp = {moment}")
-            assert _rotation.inspect(connection, [USER], None).clock == moment
+            assert rotation.inspect(connection, [USER], None).clock == moment
     connection.close()
 
 

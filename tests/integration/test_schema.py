@@ -20,13 +20,17 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-    _catalogue,
-    _default_experiment,
-    _extra_indexes,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    catalogue as schema_catalogue,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import LiveSchema
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._migrations import read_migrations
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    default_experiment,
+    extra_indexes,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import LiveSchema
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.migrations import (
+    read_migrations,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 from conftest import COLLECTIONS, MySQL, Result, RunModule, free_port
 
@@ -539,7 +543,7 @@ def test_repair_what_an_upgrade_left(store: MySQL, migrate: Migrate) -> None:
     ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
     ok(migrate(state="repaired"), changed=False)
     # The first table of the next migration, as MLflow makes it.
-    catalogue = _catalogue.load()
+    catalogue = schema_catalogue.load()
     entry = catalogue.revisions[catalogue.position(BEFORE_TRIGGERS) + 1]
     connection = store.root()
     try:
@@ -574,13 +578,13 @@ def test_wishes_that_cannot_be(store: MySQL, migrate: Migrate, wish: dict[str, A
 
 # Indexes beyond MLflow's own
 
-EVERY = [one.name for one in _extra_indexes.OFFERED]
+EVERY = [one.name for one in extra_indexes.OFFERED]
 
 
 def extra(server: MySQL) -> list[str]:
     """Those that are there, by their short names."""
     sql = "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = %s AND index_name LIKE %s"
-    prefix = _extra_indexes.PREFIX
+    prefix = extra_indexes.PREFIX
     found = {
         name[len(prefix) :] for (name,) in server.execute(sql, DATABASE, prefix.replace("_", "\\_") + "%")
     }
@@ -611,7 +615,7 @@ def test_extra_indexes_come_and_go(store: MySQL, migrate: Migrate) -> None:
         assert present(one) == left
         assert (one["made_indexes"], one["dropped_indexes"]) == ([], EVERY[:1])
         gone = set(one["diff"]["before"].splitlines()) - set(one["diff"]["after"].splitlines())
-        assert gone == {_extra_indexes.OFFERED[0].line}
+        assert gone == {extra_indexes.OFFERED[0].line}
     assert ok(migrate(state="indexed", extra_indexes=EVERY), changed=True)["made_indexes"] == EVERY[:1]
     ok(migrate(state="indexed", extra_indexes=[]), changed=True)
     assert extra(store) == []
@@ -649,7 +653,7 @@ def test_extra_indexes_are_out_of_the_way_of_migrations(store: MySQL, migrate: M
 
 def test_extra_index_with_another_definition(store: MySQL, migrate: Migrate) -> None:
     ok(migrate(), changed=True)
-    name = _extra_indexes.OFFERED[0].index
+    name = extra_indexes.OFFERED[0].index
     store.execute(f"CREATE INDEX {name} ON {table('runs')} (status)")
     before = content(store)
     message = failed(migrate(state="indexed", extra_indexes=EVERY))
@@ -747,7 +751,7 @@ def test_experiment_0_is_as_mlflow_makes_it(store: MySQL, migrate: Migrate, tmp_
     opened = open_it()
     assert rows() == ours
     assert "STRICT_TRANS_TABLES" in opened["modes"] and "1406" in opened["error"]
-    assert opened["locations"] == [_default_experiment.location(root) for root in ROOTS]
+    assert opened["locations"] == [default_experiment.location(root) for root in ROOTS]
     # Without it MLflow makes the same row, and a connection that cuts: this is what it is for.
     store.execute(f"DELETE FROM {database}.experiments")
     found = migrate(state="indexed", extra_indexes=[], database=database)
@@ -846,7 +850,7 @@ def test_experiment_0_with_workspaces(store: MySQL, migrate: Migrate) -> None:
     store.execute(f"DELETE FROM {database}.runs")
     store.execute(f"DELETE FROM {database}.experiments")
     start()
-    assert place() == _default_experiment.location("s3://bucket/a/workspaces/default")
+    assert place() == default_experiment.location("s3://bucket/a/workspaces/default")
 
 
 @pytest.mark.parametrize(
@@ -877,10 +881,10 @@ def test_experiment_0_of_an_old_store(
     expected: str,
 ) -> None:
     """Its columns come and go with the revision. Only the table is made here."""
-    catalogue = _catalogue.load()
+    catalogue = schema_catalogue.load()
     revision = catalogue.releases[version]
     lines = catalogue.schema(revision)
-    names = sorted(_default_experiment.columns(LiveSchema(lines)))
+    names = sorted(default_experiment.columns(LiveSchema(lines)))
     known = {"experiment_id": "INT AUTO_INCREMENT PRIMARY KEY", "name": "VARCHAR(256)"}
     made = [f"{name} {known.get(name, 'VARCHAR(256)')}" for name in names]
     store.execute(f"CREATE TABLE {table('experiments')} ({', '.join(made)})")
@@ -889,11 +893,11 @@ def test_experiment_0_of_an_old_store(
     connection = store.root()
     live = LiveSchema(lines)
     try:
-        found = _default_experiment.look(connection, DATABASE, live, catalogue, revision)
+        found = default_experiment.look(connection, DATABASE, live, catalogue, revision)
         assert found == {"made": "missing"}.get(expected, expected)
         if found == "missing":
-            _default_experiment.make(connection, DATABASE, live, "s3://bucket/a")
-            _default_experiment.make(connection, DATABASE, live, "s3://bucket/again")
+            default_experiment.make(connection, DATABASE, live, "s3://bucket/a")
+            default_experiment.make(connection, DATABASE, live, "s3://bucket/again")
         with connection.cursor() as cursor:
             cursor.execute("SELECT @@SESSION.sql_mode = @@GLOBAL.sql_mode")
             assert cursor.fetchone() == (1,)
@@ -919,7 +923,7 @@ def old_store(server: MySQL, version: str, collation: str, row_format: str) -> s
 
     Returns the revision.
     """
-    catalogue = _catalogue.load()
+    catalogue = schema_catalogue.load()
     revision = catalogue.releases[version]
     server.execute(f"ALTER DATABASE {quoted(DATABASE)} COLLATE {collation}")
     server.execute(

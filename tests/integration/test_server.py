@@ -19,8 +19,13 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _connection, _server
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._live_schema import read_schema
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
+    connection as mysql_connection,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    blockers as schema_blockers,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import read_schema
 from conftest import MySQL, docker, free_port, wait_for_login
 
 DATABASE = "ml_flow`%1"
@@ -70,7 +75,7 @@ def make_store(server: MySQL, database: str = DATABASE, collation: str = EXACT) 
 
 def connect(server: MySQL, user: str = MIGRATOR) -> Any:
     password = server.root_password if user == "root" else PASSWORD
-    return _connection.connect(_connection.Address(unix_socket=server.socket), user, password)
+    return mysql_connection.connect(mysql_connection.Address(unix_socket=server.socket), user, password)
 
 
 @dataclass(frozen=True)
@@ -80,15 +85,15 @@ class Store:
     server: MySQL
     database: str = DATABASE
 
-    def read(self, user: str = MIGRATOR) -> _server.Server:
+    def read(self, user: str = MIGRATOR) -> schema_blockers.Server:
         with closing(connect(self.server, user)) as connection:
-            return _server.read_server(connection, self.database)
+            return schema_blockers.read_server(connection, self.database)
 
     def blockers(self, user: str = MIGRATOR, **more: Any) -> dict[str, dict[str, Any]]:
         with closing(connect(self.server, user)) as connection:
-            server = _server.read_server(connection, self.database)
+            server = schema_blockers.read_server(connection, self.database)
             live = read_schema(connection, self.database)
-            found = _server.find_blockers(
+            found = schema_blockers.find_blockers(
                 connection, server, self.database, live.tables, live.collation, **more
             )
         for one in found:
@@ -167,12 +172,12 @@ def test_reading_is_quick_and_needs_three_queries(store: Store) -> None:
 
     with closing(connect(store.server, "root")) as connection, connection.cursor() as cursor:
         before = statements(cursor)
-        _server.read_server(connection, DATABASE)
+        schema_blockers.read_server(connection, DATABASE)
         assert statements(cursor) - before - 1 == 3
         taken = []
         for _attempt in range(10):
             start = time.monotonic()
-            _server.read_server(connection, DATABASE)
+            schema_blockers.read_server(connection, DATABASE)
             taken.append(time.monotonic() - start)
     assert min(taken) < 0.01
 
@@ -757,7 +762,7 @@ def test_remedy_of_a_definer_in_the_client(store: Store, body: str) -> None:
 def test_offline_mode(store: Store) -> None:
     with changed(store.server, offline_mode=1):
         assert store.only("read_only", "root")["severity"] == "warning"
-        with pytest.raises(_connection.ConnectionFailed):
+        with pytest.raises(mysql_connection.ConnectionFailed):
             store.read()
 
 

@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._settings import (
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.settings import (
     KNOWN,
     RULES,
     read,

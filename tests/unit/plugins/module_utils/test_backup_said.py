@@ -13,15 +13,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import (
-    _backup_cli,
-    _backup_full,
-    _backup_reach,
-    _backup_restore,
-    _swap,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
+    cli,
+    full,
+    reach,
+    restore,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup_files import is_locked, locked
-from made_backups import settings_for
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.archive import (
+    is_locked,
+    locked,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import swap
+from backup_builders import settings_for
 
 SPAN = {"from": "2026-11-23T02:30:07.000000Z", "to": "2026-11-23T18:00:00.000000Z"}
 
@@ -36,7 +39,7 @@ def listed(**restorable: Any) -> str:
         "copied": "2026-11-23T19:00:00.000000Z",
         "restorable": {**known, **restorable},
     }
-    return _backup_cli.text_list(document)
+    return cli.text_list(document)
 
 
 def test_a_list_says_since_when_and_what_is_not_restorable() -> None:
@@ -55,7 +58,7 @@ def test_a_list_says_since_when_and_what_is_not_restorable() -> None:
 
 @pytest.mark.parametrize(("number", "said"), [(0, "no files"), (1, "1 file"), (2, "2 files")])
 def test_counts(number: int, said: str) -> None:
-    assert _backup_cli.counted(number, "file") == said
+    assert cli.counted(number, "file") == said
 
 
 def test_lines_of_a_log_have_times(
@@ -63,7 +66,7 @@ def test_lines_of_a_log_have_times(
 ) -> None:
     with open(tmp_path / "backup.log", "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
-        _backup_cli.say("something")
+        cli.say("something")
     line = (tmp_path / "backup.log").read_text(encoding="utf-8")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ something\n", line)
 
@@ -77,27 +80,27 @@ def test_a_lock_is_seen_and_not_touched(tmp_path: Path) -> None:
 
 def test_the_report_says_that_a_full_backup_is_being_made(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
-    assert _backup_reach.REMEDY in _backup_reach.report(settings)["text"]
+    assert reach.REMEDY in reach.report(settings)["text"]
     with locked(settings.scratch, "full", "making a full backup"):
-        found = _backup_reach.report(settings)
+        found = reach.report(settings)
     assert found["running"] and found["text"] == "nothing yet: a full backup is being made"
 
 
 def test_a_restore_at_work_is_known(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
-    assert not _backup_restore.under_way(settings)
+    assert not restore.under_way(settings)
     with locked(settings.scratch, "restore", "restoring"):
-        assert _backup_restore.under_way(settings)
-    _swap.mark(settings.data, "1")
-    assert _backup_restore.under_way(settings)
+        assert restore.under_way(settings)
+    swap.mark(settings.data, "1")
+    assert restore.under_way(settings)
 
 
 def test_the_reason_of_a_full_backup_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = SimpleNamespace(Popen=lambda *dummy, **more: SimpleNamespace(poll=lambda: None), DEVNULL=None)
-    monkeypatch.setattr(_backup_cli, "subprocess", made)
-    _backup_cli.FullBackups().look({"needs": "hole", "missing": "a session had sql_log_bin set"})
+    monkeypatch.setattr(cli, "subprocess", made)
+    cli.FullBackups().look({"needs": "hole", "missing": "a session had sql_log_bin set"})
     assert capsys.readouterr().err == "A full backup is made: a session had sql_log_bin set.\n"
 
 
@@ -107,15 +110,15 @@ def test_what_waits_for_another_one_says_so_and_does_not_count_it(
     """And one that another process made meanwhile is enough."""
     settings = settings_for(tmp_path)
     needed = ["none"]
-    monkeypatch.setattr(_backup_cli, "needs", lambda dummy: needed[0])
-    monkeypatch.setattr(_backup_cli.os, "nice", lambda dummy: 0)
-    monkeypatch.setattr(_backup_full, "connect", lambda dummy: pytest.fail("it was not needed any more"))
+    monkeypatch.setattr(cli, "needs", lambda dummy: needed[0])
+    monkeypatch.setattr(cli.os, "nice", lambda dummy: 0)
+    monkeypatch.setattr(full, "connect", lambda dummy: pytest.fail("it was not needed any more"))
     options = SimpleNamespace(plain=False, directory=None, if_needed=True, wait=True)
     result: dict[str, Any] = {}
     other = open(Path(settings.scratch) / ".full.lock", "a", encoding="utf-8")
     with other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        waiter = threading.Thread(target=lambda: result.update(_backup_cli.command_full(settings, options)))  # type: ignore[arg-type]
+        waiter = threading.Thread(target=lambda: result.update(cli.command_full(settings, options)))  # type: ignore[arg-type]
         waiter.start()
         time.sleep(1)
         assert waiter.is_alive()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _container
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import container
 
 HELP = """mysqld  Ver 9.7.4
 Variables (--variable-name=value)
@@ -23,9 +23,9 @@ def test_a_name_that_is_almost_right() -> None:
         return 0, HELP
 
     errors = ["unknown variable 'max_conections=5'.", "unknown variable 'xyz=1'."]
-    assert _container.meant(docker, "image", 999, errors) == [
+    assert container.meant(docker, "image", 999, errors) == [
         "Did you mean max_connections in place of max_conections?"
     ]
     assert len(asked) == 1 and asked[0][-3:] == ("--no-defaults", "--verbose", "--help")
     # What is no name costs nothing.
-    assert _container.meant(docker, "image", 999, ["Table is full"]) == [] and len(asked) == 1
+    assert container.meant(docker, "image", 999, ["Table is full"]) == [] and len(asked) == 1

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlflow_ops.backend_store.plugins.doc_fragments import login
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._accounts import BadRequest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.accounts import BadRequest
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_account as module
 
 NAME = "mlflow_ops.backend_store.mlflow_mysql_account"

@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at a store: its schema, its server and what would block a migration. Private to this collection."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    blockers as schema_blockers,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    catalogue as schema_catalogue,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    conversion,
+    extra_indexes,
+    transactions,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    default_experiment as schema_default_experiment,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import (
+    LiveSchema,
+    Table,
+    query,
+    read_schema,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.ownership import schema_lock
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import (
+    BEHIND,
+    HALF_APPLIED,
+    VERSION_TABLES,
+    WHOLE,
+    Examination,
+    describe_revision,
+    examine,
+)
+
+ER_UNKNOWN_SYSTEM_VARIABLE = 1193
+# Blockers that keep MLflow from writing, whatever revision the schema has.
+UNWRITABLE = ("read_only", "database_read_only", "innodb_read_only")
+FILE_SIZES = """
+SELECT name, file_size FROM information_schema.innodb_tablespaces WHERE name LIKE %s"""
+UNUSED = """
+SELECT table_name, data_free FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"""
+
+# The auth app kept its revision in `alembic_version` before MLflow 3.6; so it still is in such a store.
+AUTH_FIRST = "8606fa83a998"
+
+
+# Blockers that a conversion cures, and what else their remedy begins with.
+CONVERTED = {
+    "charset": "",
+    "collation_mismatch": "",
+    "collation_merges_keys": "",
+    "keys_collide": "use one spelling in the code that logs them, or ",
+    "row_format": "",
+}
+STATEMENTS_MAXIMUM = 2000  # characters
+
+
+class SchemaProblem(Exception):
+    """The schema cannot be read, or cannot be brought to the wanted state. The message names the remedy."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The wanted revision. `mlflow_version` is the release that it is of (None: none was named)."""
+
+    app: str
+    head: str
+    mlflow_version: str | None
+
+    def __str__(self) -> str:
+        return f"MLflow {self.mlflow_version}" if self.mlflow_version else f"revision {self.head}"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found at one moment."""
+
+    live: LiveSchema
+    examination: Examination
+    server: schema_blockers.Server
+    blockers: list[dict[str, Any]]
+    legacy_auth: bool = False
+    # What is known of MLflow's experiment 0, a word of schema_default_experiment. None: nothing is to be known yet.
+    default_experiment: str | None = None
+
+
+def target(app: str, mlflow_version: str | None, revision: str | None = None) -> Target:
+    """The wanted revision: that of `mlflow_version`, or `revision`, or else the newest. Raises SchemaProblem."""
+    catalogue = schema_catalogue.load(app)
+    if revision is not None:
+        if revision not in catalogue or revision == schema_catalogue.INITIAL:
+            raise SchemaProblem(
+                f"there is no revision {revision} in the catalogue, which ends with "
+                f"{catalogue.revisions[-1].revision} of MLflow {catalogue.newest_release}: correct it, or install a "
+                "newer release of this collection"
+            )
+        return Target(app, revision, None)
+    version = mlflow_version or catalogue.newest_release
+    if version not in catalogue.releases:
+        known = list(catalogue.releases)
+        raise SchemaProblem(
+            f"MLflow {version} is not in the catalogue, which has {known[0]} to {catalogue.newest_release}: correct "
+            "mlflow_version, or install a newer release of this collection"
+        )
+    return Target(app, catalogue.releases[version], version)
+
+
+def look(
+    connection: Any,
+    database: str,
+    wanted: Target,
+    data_directory: str | None = None,
+    scan_seconds: float | None = 0,
+) -> Survey:
+    """Survey `database` on an open connection. Raises SchemaProblem, and pymysql's errors.
+
+    For each thing that pending migrations need of the rows `scan_seconds` are spent at most (None: as long as it takes,
+    0: rows are not looked at).
+    """
+    fresh_statistics(connection)
+    if not query(connection, "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", database):
+        user = query(connection, "SELECT CURRENT_USER()")[0][0]
+        raise SchemaProblem(
+            f"there is no database {database} that {user} may see: make it, or grant rights on it"
+        )
+    catalogue = schema_catalogue.load(wanted.app)
+    live = read_schema(connection, database)
+    live, versions, legacy = versions_of(connection, database, live, wanted.app)
+    examination = examine(live, versions, catalogue, wanted.head, str(wanted))
+    server = schema_blockers.read_server(connection, database)
+    files = file_sizes(connection, database, data_directory, "PROCESS" in server.global_privileges)
+    live = replace(live, tables=with_files(connection, database, live.tables, files))
+    blockers = schema_blockers.find_blockers(
+        connection,
+        server,
+        database,
+        live.tables,
+        live.collation,
+        free_bytes(data_directory),
+        steps=steps_of(examination),
+        schema=examination.schema,
+        seconds=scan_seconds,
+    )
+    if any(statement.data for revision in examination.pending for statement in revision.statements):
+        limits = transactions.read_limits(connection)
+        blockers += transactions.check_transactions(limits, examination.pending, live.tables)
+    experiment = None
+    if wanted.app == "tracking" and examination.state in WHOLE:
+        try:
+            experiment = schema_default_experiment.look(
+                connection, database, live, catalogue, examination.revision
+            )
+        except Exception as error:  # pymysql's own classes may be missing
+            if schema_blockers.code_of(error) not in schema_blockers.DENIED:
+                raise
+    blockers = with_conversion(connection, database, blockers, examination.schema)
+    blockers += check_programs(live.programs)
+    blockers += check_experiment(experiment)
+    return Survey(live, examination, server, blockers, legacy, experiment)
+
+
+def with_conversion(
+    connection: Any, database: str, blockers: list[schema_blockers.Blocker], lines: frozenset[str]
+) -> list[schema_blockers.Blocker]:
+    """`blockers` with what ends clean for those that a conversion cures: CONVERT TO makes a TEXT larger."""
+    if not {one["name"] for one in blockers} & set(CONVERTED):
+        return blockers
+    found = conversion.read_database(connection, database)
+    statements = conversion.statements(found, conversion.target_collation(found), lines)
+    text = "; ".join(statements)
+    by_hand = (
+        f", or by hand, with a backup, and MLflow stopped: {text}"
+        if len(text) <= STATEMENTS_MAXIMUM
+        else "; with CHECK=1 it shows its statements"
+    )
+    remedy = (
+        f"run playbooks/convert_schema.yml (make convert), which converts the store under a backup{by_hand}"
+    )
+    return [
+        {**one, "remedy": CONVERTED[one["name"]] + remedy} if one["name"] in CONVERTED and statements else one
+        for one in blockers
+    ]
+
+
+def check_experiment(found: str | None) -> list[schema_blockers.Blocker]:
+    """A warning if MLflow would make experiment 0, or could not."""
+    if found == schema_default_experiment.MISSING:
+        return [
+            schema_blockers.blocker(
+                "default_experiment_missing",
+                "experiment 0 is missing: the first process of MLflow's that opens the store makes it, and writes "
+                "without strict mode from then on: values that are too long are cut without an error",
+                "run playbooks/deploy.yml before MLflow is started, which makes it where "
+                "mlflow_schema_default_artifact_root says",
+                schema_blockers.WARNING,
+            )
+        ]
+    if found == schema_default_experiment.TAKEN:
+        return [
+            schema_blockers.blocker(
+                "default_experiment_taken",
+                "experiment 0 is missing, and MLflow cannot make it, since another experiment is named Default: MLflow "
+                "3.4 and later do not open the store",
+                "give the other one another name",
+                schema_blockers.WARNING,
+            )
+        ]
+    return []
+
+
+def check_programs(programs: Sequence[tuple[str, str]]) -> list[schema_blockers.Blocker]:
+    """A warning that names the procedures, functions and events of the database, which are nobody's but its owner's."""
+    if not programs:
+        return []
+    names = schema_blockers.listed(f"{kind} {name}" for kind, name in programs)
+    return [
+        schema_blockers.blocker(
+            "own_programs",
+            f"the database has programs that are not MLflow's: {names}. They stay as they are; no event runs while the "
+            "schema is upgraded. A migration does not change what they say of the tables",
+            "look whether they name what the pending migrations change, and keep them in a database of their own",
+            schema_blockers.WARNING,
+        )
+    ]
+
+
+def fresh_statistics(connection: Any) -> None:
+    """Let information_schema say what rows and sizes are, not what they were up to 24 hours ago."""
+    try:
+        query(connection, "SET SESSION information_schema_stats_expiry = 0")
+    except Exception as error:  # MySQL 5.7 keeps none; pymysql's own classes may be missing
+        if schema_blockers.code_of(error) != ER_UNKNOWN_SYSTEM_VARIABLE:
+            raise
+
+
+def steps_of(found: Examination) -> schema_blockers.Steps:
+    """What is pending, without the statements that are done."""
+    half = found.half_applied
+    if found.state not in (BEHIND, HALF_APPLIED):
+        return []
+    return [
+        (one, half.todo if half is not None and one == half.revision else one.statements)
+        for one in found.pending
+    ]
+
+
+def file_name(name: str) -> str:
+    """A name as MySQL has it on disk."""
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c == "_") else "".join(f"@{ord(one):04x}" for one in c)
+        for c in name
+    )
+
+
+def file_sizes(connection: Any, database: str, data_directory: str | None, may_ask: bool) -> dict[str, int]:
+    """The bytes of the tables' files, of those that can be seen: by name as it is on disk."""
+    if may_ask:
+        pattern = file_name(database).replace("_", "\\_") + "/%"
+        rows = query(connection, FILE_SIZES, pattern)
+        return {str(name).partition("/")[2]: int(size or 0) for name, size in rows}
+    found = {}
+    try:
+        for entry in os.scandir(os.path.join(data_directory, file_name(database))) if data_directory else ():
+            if entry.name.endswith(".ibd"):
+                found[entry.name[:-4]] = entry.stat().st_size
+    except OSError:
+        pass  # for the server's own account only
+    return found
+
+
+def with_files(
+    connection: Any, database: str, tables: Mapping[str, Table], files: Mapping[str, int]
+) -> dict[str, Table]:
+    """`tables` with the bytes that their files use, where statistics lag behind."""
+    if not files:
+        return dict(tables)
+    unused = {str(name): int(size or 0) for name, size in query(connection, UNUSED, database)}
+    return {
+        name: replace(table, bytes=max(table.bytes, files.get(file_name(name), 0) - unused.get(name, 0)))
+        for name, table in tables.items()
+    }
+
+
+def unwritable(blockers: list[dict[str, Any]]) -> str:
+    """What keeps MLflow from writing, as the end of a message."""
+    why = [
+        one["message"]
+        for one in blockers
+        if one["name"] in UNWRITABLE and one["severity"] == schema_blockers.ERROR
+    ]
+    return f" MLflow cannot write: {'; '.join(why)}." if why else ""
+
+
+def versions_of(
+    connection: Any, database: str, live: LiveSchema, app: str
+) -> tuple[LiveSchema, list[str] | None, bool]:
+    """The rows of the version table (None: there is none), and whether the auth app's is an old one."""
+    name = VERSION_TABLES[app]
+    quoted = "`{}`".format(database.replace("`", "``"))
+
+    def rows(table: str) -> list[str]:
+        found = query(connection, f"SELECT version_num FROM {quoted}.`{table}`")
+        return [str(row[0]) for row in found if row[0] is not None]
+
+    if name in live.tables:
+        whole = any(line.startswith(f"column {name}.version_num ") for line in live.lines)
+        return live, rows(name) if whole else [], False
+    first = schema_catalogue.load("auth").schema(AUTH_FIRST)
+    made = {line for line in first if line.startswith("table ") and f" {name} " not in line}
+    if app != "auth" or not made <= live.lines:
+        return live, None, False
+    # Its tables are whole; what says so is another table, or none at all.
+    lines = {line for line in live.lines if schema_catalogue.table_of(line) != VERSION_TABLES["tracking"]}
+    lines |= {line for line in first if schema_catalogue.table_of(line) == name}
+    return replace(live, lines=frozenset(lines)), [AUTH_FIRST], True
+
+
+def locked(connection: Any, database: str) -> bool:
+    """Whether another session is changing `database`, or who may write to it, with this collection."""
+    digest = hashlib.sha256(database.encode()).hexdigest()
+    names = [schema_lock(database), f"mlflow_schema_gate.{digest[:32]}"]
+    holders = query(connection, "SELECT " + ", ".join(["IS_USED_LOCK(%s)"] * len(names)), *names)[0]
+    return any(holder is not None for holder in holders)
+
+
+def exact_rows(connection: Any, database: str, live: LiveSchema) -> LiveSchema:
+    """`live` with every table's rows counted, which reads the whole of an index of each."""
+    quoted = "`{}`".format(database.replace("`", "``"))
+    counted = {}
+    for name, table in live.tables.items():
+        own = "`{}`".format(name.replace("`", "``"))
+        rows = query(connection, f"SELECT COUNT(*) FROM {quoted}.{own}")[0][0]
+        counted[name] = Table(int(rows), table.bytes)
+    return replace(live, tables=counted)
+
+
+def free_bytes(directory: str | None) -> int | None:
+    if not directory:
+        return None
+    try:
+        found = os.statvfs(directory)
+    except OSError as error:
+        raise SchemaProblem(f"cannot look at data_directory {directory}: {error.strerror}") from None
+    return found.f_bavail * found.f_frsize
+
+
+def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
+    """A survey as the modules return it."""
+    found = survey.examination
+    catalogue = schema_catalogue.load(wanted.app)
+    rows = {name: table.rows for name, table in survey.live.tables.items()}
+    half = found.half_applied
+    known = found.revision is not None and found.revision in catalogue
+    return {
+        "server": survey.server.facts(),
+        "blockers": [one for one in survey.blockers if one["severity"] == schema_blockers.ERROR],
+        "schema_warnings": [one for one in survey.blockers if one["severity"] != schema_blockers.ERROR],
+        "app": wanted.app,
+        "database": database,
+        "state": found.state,
+        "message": found.message + unwritable(survey.blockers),
+        "revision": found.revision,
+        "head": wanted.head,
+        "mlflow_version": wanted.mlflow_version,
+        "mlflow_versions": catalogue.mlflow_versions(str(found.revision)) if known else [],
+        "pending": [describe_revision(revision, catalogue, rows) for revision in found.pending],
+        "half_applied": None
+        if half is None
+        else {
+            "revision": half.revision.revision,
+            "title": half.revision.title,
+            "done": [statement.sql for statement in half.done],
+            "todo": [statement.sql for statement in half.todo],
+        },
+        "drift": [difference.as_dict() for difference in found.drift],
+        "extra_indexes": extra_indexes.describe(survey.live.lines, catalogue, found.revision),
+        "tables": [
+            {"name": name, "rows": table.rows, "bytes": table.bytes}
+            for name, table in sorted(survey.live.tables.items())
+        ],
+        "default_experiment": survey.default_experiment,
+        "sessions": list(survey.server.sessions),
+        "revisions": [
+            {"revision": r.revision, "title": r.title, "mlflow_version": catalogue.first_release(r.revision)}
+            for r in catalogue.revisions
+        ],
+    }
