@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_backup
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import package
 
 IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 UID = 999
@@ -56,7 +56,7 @@ class Store:
         for name in ("root_password", "backup_password"):
             (self.home / "secrets" / name).write_text(self.password)
         self.program = self.home / "bin/mlflow-mysql-backup"
-        self.program.write_bytes(mlflow_mysql_backup.build(sys.executable))
+        self.program.write_bytes(package.build(sys.executable))
         self.program.chmod(0o755)
         self.settings(**settings)
 

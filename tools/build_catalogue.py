@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write plugins/module_utils/_catalogue_*.py: what MLflow's own migrations do on a real MySQL.
+"""Write plugins/module_utils/_schema/catalogue_*.py: what MLflow's own migrations do on a real MySQL.
 
 The heads come from every release on the package index, of which only the migrations are fetched; the schema comes
 from the newest release, whose migrations run one statement at a time in an empty store that is filled with a few
@@ -185,11 +185,11 @@ def record(app: str) -> None:
     import pymysql
     from sqlalchemy import event
 
-    sys.path.insert(0, str(ROOT / "plugins" / "module_utils"))
+    sys.path.insert(0, str(ROOT / "plugins" / "module_utils" / "_schema"))
     sys.path.insert(0, str(ROOT / "tools"))
-    import _live_schema  # type: ignore[import-not-found]
-    import _migration_runner as runner  # type: ignore[import-not-found]
     import fill_tables  # type: ignore[import-not-found]
+    import live  # type: ignore[import-not-found]
+    import migration_runner as runner  # type: ignore[import-not-found]
 
     socket = os.environ["CATALOGUE_SOCKET"]
     database = f"catalogue_{app}"
@@ -217,7 +217,7 @@ def record(app: str) -> None:
             if not any(step["sql"] == text for step in steps):
                 steps.append({"sql": text, "data": True, "removed": [], "added": []})
             return
-        lines = _live_schema.read_schema(connection, database).lines
+        lines = live.read_schema(connection, database).lines
         steps.append(
             {
                 "sql": " ".join(statement.split()).rstrip(";"),
@@ -355,7 +355,7 @@ def render(app: str, entries: list[dict[str, Any]], versions: dict[str, str]) ->
     what = {"tracking": "MLflow's own schema", "auth": "the schema of MLflow's auth app"}[app]
     return (
         "# SPDX-License-Identifier: GPL-3.0-or-later\n"
-        f'"""Every revision of {what}. Made by `make catalogue`; see `_catalogue`."""\n\n'
+        f'"""Every revision of {what}. Made by `make catalogue`; see `catalogue`."""\n\n'
         f'from __future__ import annotations\n\nTEXT = """\\\n{body}\n"""\n'
     )
 
@@ -409,7 +409,7 @@ def main() -> int:
     entries = with_server(lambda: {app: recorded(app, package) for app in APPS})
     status = 0
     for app in APPS:
-        path = ROOT / "plugins" / "module_utils" / f"_catalogue_{app}.py"
+        path = ROOT / "plugins" / "module_utils" / "_schema" / f"catalogue_{app}.py"
         text = render(app, entries[app], versions[app])
         if not options.check:
             path.write_text(text)

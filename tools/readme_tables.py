@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "plugins/module_utils"))
-_audit: Any = importlib.import_module("_audit")
-_settings: Any = importlib.import_module("_settings")
+sys.path[:0] = [str(ROOT / "plugins" / kind) for kind in ("module_utils", "plugin_utils")]
+controls_of_audit: Any = importlib.import_module("_audit.controls")
+settings_of_store: Any = importlib.import_module("_store.settings")
 
 MARK = re.compile(r"(<!-- (?:variables of|table of) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -60,14 +60,16 @@ def table(role: str) -> str:
 def controls() -> str:
     """Return the table of what the audit looks at."""
     rows = ["| control | what holds if it passes | stands for |", "|---|---|---|"]
-    rows += [f"| `{c.id}` | {c.title} | {', '.join(c.references)} |" for c in _audit.CONTROLS]
+    rows += [f"| `{c.id}` | {c.title} | {', '.join(c.references)} |" for c in controls_of_audit.CONTROLS]
     return "\n".join(rows) + "\n"
 
 
 def not_applicable() -> str:
     """Return the table of what the audit does not look at."""
     rows = ["| control | about | why not |", "|---|---|---|"]
-    rows += [f"| {numbers} | {title} | {reason} |" for numbers, title, reason in _audit.NOT_APPLICABLE]
+    rows += [
+        f"| {numbers} | {title} | {reason} |" for numbers, title, reason in controls_of_audit.NOT_APPLICABLE
+    ]
     return "\n".join(rows) + "\n"
 
 
@@ -77,7 +79,7 @@ def settings() -> str:
     rows = ["| setting | needed by | why | what to do |", "|---|---|---|---|"]
     rows += [
         f"| {', '.join(f'`{name}`' for name in r.names)} | {needed[r.where]} | {r.why} | {r.remedy} |"
-        for r in (*_settings.RULES, _settings.FILTERS)
+        for r in (*settings_of_store.RULES, settings_of_store.FILTERS)
     ]
     return "\n".join(rows) + "\n"
 

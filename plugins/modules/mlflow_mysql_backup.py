@@ -161,27 +161,17 @@ looked:
 
 import contextlib
 import glob
-import io
 import json
 import os
 import sys
 import tempfile
-import zipfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
-    archive as backup_archive,
-)
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
-    binlog_copy,
+    archive,
     binlog_reader,
-    cli,
-    drill,
-    full,
-    live,
     offsite,
     reach,
-    restore,
     scratch_server,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import (
@@ -191,51 +181,10 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.h
     read_settings,
     stamps,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import accounts, connection
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
-    blockers,
-    catalogue,
-    catalogue_auth,
-    catalogue_tracking,
-    comparison,
-    conversion,
-    default_experiment,
-    demands,
-    extra_indexes,
-    ownership,
-    state,
-    survey,
-    transactions,
-)
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import live as schema_live
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.package import SETTINGS, build
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
 
-PACKAGE = "ansible_collections.mlflow_ops.backend_store.plugins.module_utils"
-# What the program holds.
-PARTS = (
-    *(accounts, cli, drill, backup_archive, full, live, binlog_copy),
-    *(offsite, reach, restore, scratch_server, binlog_reader, catalogue),
-    *(catalogue_auth, catalogue_tracking),
-    *(
-        comparison,
-        connection,
-        conversion,
-        default_experiment,
-        demands,
-        extra_indexes,
-        schema_live,
-        ownership,
-        blockers,
-        state,
-        survey,
-        swap,
-        transactions,
-    ),
-)
-MODULES = tuple(part.__name__.rpartition(".")[2] for part in PARTS)
 PROGRAM = "bin/mlflow-mysql-backup"
-SETTINGS = "backup.json"
 IDENTITY = "backup_identity"
 SECRETS = (
     IDENTITY,
@@ -243,35 +192,6 @@ SECRETS = (
     offsite.RESTIC_PASSWORD,
     offsite.ENVIRONMENT,
 )
-START = f"""
-import os
-import sys
-from {PACKAGE}._backup_cli import main
-home = os.path.dirname(os.path.dirname(os.path.realpath(sys.argv[0])))
-main(["--settings", os.path.join(home, "{SETTINGS}"), *sys.argv[1:]])
-"""
-
-
-def build(interpreter: str) -> bytes:
-    """Return the program: a zip file that Python runs. The same sources give the same bytes."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-
-        def add(name: str, text: str) -> None:
-            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
-
-        add("__main__.py", START)
-        parts = PACKAGE.split(".")
-        for depth in range(1, len(parts) + 1):
-            add("/".join([*parts[:depth], "__init__.py"]), "")
-        for name, part in zip(MODULES, PARTS):
-            # Ansible runs a module from a zip file of its own: only its loader can read the sources.
-            spec = part.__spec__
-            source = None if spec is None or spec.loader is None else spec.loader.get_source(spec.name)  # type: ignore[attr-defined]
-            if source is None:
-                raise ValueError(f"the source of {name} cannot be read")
-            add("/".join([*parts, f"{name}.py"]), source)
-    return f"#!{interpreter}\n".encode() + packed.getvalue()
 
 
 def with_earlier(path: str, identity: str) -> str:
@@ -383,10 +303,10 @@ def is_missing(module: AnsibleModule, name: str) -> bool:
 def restorable(home: Home, settings: dict[str, object]) -> dict[str, object]:
     """Return what can be restored now, also where nothing is there yet."""
     try:
-        about = backup_archive.settings_of({**settings, "home": home.path, "identity_file": None})
+        about = archive.settings_of({**settings, "home": home.path, "identity_file": None})
         found = reach.report(about)
     except (
-        backup_archive.BackupProblem,
+        archive.BackupProblem,
         binlog_reader.BinaryLogProblem,
         TypeError,
         ValueError,

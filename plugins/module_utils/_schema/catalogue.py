@@ -2,7 +2,7 @@
 """What MLflow's schema is at every revision. Private to this collection: it may change without notice.
 
 The records are text that `make catalogue` writes and a person can review: for each revision the statements of
-MLflow's migration, and after each the lines (see `_live_schema`) that it takes away and adds. A statement that
+MLflow's migration, and after each the lines (see `live`) that it takes away and adds. A statement that
 moves data has no lines.
 """
 

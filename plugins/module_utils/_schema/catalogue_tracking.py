@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every revision of MLflow's own schema. Made by `make catalogue`; see `_catalogue`."""
+"""Every revision of MLflow's own schema. Made by `make catalogue`; see `catalogue`."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class ExtraIndex:
 
     @property
     def line(self) -> str:
-        """As `_live_schema` reads it."""
+        """As `live` reads it."""
         return f"index {self.table} ({', '.join(self.columns)}) named {self.index}"
 
     @property

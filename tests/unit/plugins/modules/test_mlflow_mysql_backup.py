@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import package
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_backup as module
 
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
@@ -72,13 +73,13 @@ def everything(path: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def test_the_same_sources_give_the_same_program() -> None:
-    first = module.build("/usr/bin/python3")
-    assert first == module.build("/usr/bin/python3")
+    first = package.build("/usr/bin/python3")
+    assert first == package.build("/usr/bin/python3")
     other = subprocess.run(
         [
             sys.executable,
             "-c",
-            f"import sys; from {module.__name__} import build; sys.stdout.buffer.write(build('/usr/bin/python3'))",
+            f"import sys; from {package.__name__} import build; sys.stdout.buffer.write(build('/usr/bin/python3'))",
         ],
         capture_output=True,
         check=True,
@@ -89,51 +90,23 @@ def test_the_same_sources_give_the_same_program() -> None:
     assert str(COLLECTIONS).encode() not in first
 
 
-def imported(name: str) -> set[str]:
-    """The modules beside it that a module of the collection imports."""
-    source = Path(module.__file__).parents[1] / "module_utils" / f"{name}.py"
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            assert node.module != "ansible" and not node.module.startswith("ansible."), (
-                f"{name} needs Ansible"
-            )
-            if node.module == module.PACKAGE:
-                found.update(alias.name for alias in node.names)
-            elif node.module.startswith(f"{module.PACKAGE}."):
-                found.add(node.module.rpartition(".")[2])
-        elif isinstance(node, ast.Import):
-            assert not any(alias.name.split(".")[0] == "ansible" for alias in node.names), (
-                f"{name} needs Ansible"
-            )
-    return found
-
-
-def test_the_program_holds_what_it_imports_and_no_more() -> None:
-    """What is imported by its name at run time is a module's tables: `_catalogue` loads those of each app."""
-    closure, left = set(), {"_backup_cli"}
-    while left:
-        name = left.pop()
-        closure.add(name)
-        left |= imported(name) - closure
-    dynamic = {"_catalogue_tracking", "_catalogue_auth"}
-    assert closure | dynamic == set(module.MODULES)
-    tree = ast.parse(Path(module.__file__).read_text())
-    names = {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == module.PACKAGE
-        for alias in node.names
-    }
-    # Ansible's loader sends a host only what a module imports.
-    assert names == set(module.MODULES)
+def test_the_program_holds_what_it_imports_and_nothing_of_ansible() -> None:
+    """What Ansible ships with the module is all that the program is built from."""
+    modules = package.sources()
+    names = {name[len(package.PACKAGE) + 1 :] for name in modules}
+    assert {"_backup.cli", "_backup.restore", "_mysql.connection", "_schema.catalogue_tracking"} < names
+    for name, source in modules.items():
+        for node in ast.walk(ast.parse(source)):
+            found = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(one.split(".")[0] == "ansible" for one in found), f"{name} needs Ansible"
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     path = tmp_path / "bin" / "mlflow-mysql-backup"
     path.parent.mkdir()
-    path.write_bytes(module.build(sys.executable))
+    path.write_bytes(package.build(sys.executable))
     path.chmod(0o755)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
@@ -235,11 +208,11 @@ def test_an_engine_that_does_not_answer(program: Path, tmp_path: Path) -> None:
     source = f"""
 import sys
 sys.path[:0] = [{str(COLLECTIONS)!r}]
-from {module.PACKAGE} import _backup_files, _backup_server
-settings = _backup_files.load_settings({str(home / "backup.json")!r})
+from {package.PACKAGE}._backup import archive, scratch_server
+settings = archive.load_settings({str(home / "backup.json")!r})
 try:
-    _backup_server.Docker(settings).version("mysql:none")
-except _backup_files.BackupProblem as error:
+    scratch_server.Docker(settings).version("mysql:none")
+except archive.BackupProblem as error:
     print(error)
 """
     said = call(sys.executable, "-c", source).stdout

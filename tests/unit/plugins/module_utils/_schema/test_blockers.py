@@ -147,7 +147,7 @@ def test_pages_that_are_too_small_for_keys() -> None:
 
 def test_all_are_documented() -> None:
     """The names of all that is found, wherever the source has them."""
-    root = Path(blockers.__file__).parents[2]
+    root = Path(blockers.__file__).parents[3]
     source = Path(blockers.__file__).read_text(encoding="utf-8")
     names = set(re.findall(r'blocker\(\s*"(\w+)"', source)) | {
         name for name, _message, _before in blockers.ROWS.values()
