@@ -20,6 +20,7 @@ import sqlalchemy
 import yaml
 from ansible_collections.mlflow_ops.backend_store.plugins.filter import mlflow_store_uri
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_account
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import uri
 from conftest import COLLECTIONS, MySQL, Result, RunModule, docker, free_port
 
 MODULE = "mlflow_mysql_account"
@@ -70,7 +71,7 @@ def grants(server: MySQL, name: str, host: str = "%") -> list[str]:
 def log_in_with_uri(server: MySQL, password: str) -> None:
     """As MLflow does: SQLAlchemy with the filter's URI."""
     store = {"host": "127.0.0.1", "port": server.port, "user": "mlflowusr", "password": password}
-    engine = sqlalchemy.create_engine(mlflow_store_uri.store_uri(store))
+    engine = sqlalchemy.create_engine(uri.store_uri(store))
     with engine.connect() as connection:
         assert connection.execute(sqlalchemy.text("SELECT DATABASE()")).scalar() == "mlflow"
     engine.dispose()
@@ -603,7 +604,7 @@ def test_tls(clean: MySQL, run_module: RunModule, tls_only: Path) -> None:
         (True, "CERTIFICATE_VERIFY_FAILED"),
         (False, "Access denied .* to database 'mysql'"),
     ):
-        uri = mlflow_store_uri.store_uri(store, ssl_ca=str(tls_only), ssl_check_hostname=strict)
+        uri = uri.store_uri(store, ssl_ca=str(tls_only), ssl_check_hostname=strict)
         with pytest.raises(sqlalchemy.exc.OperationalError, match=error):
             sqlalchemy.create_engine(uri).connect()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.modules.mlflow_mysql_host_info import STAGE
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.host_facts import STAGE
 from conftest import STARTING_TAKES, docker, unread
 
 IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")

@@ -18,7 +18,7 @@ from typing import Any
 import pymysql
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.container import MADE
-from ansible_collections.mlflow_ops.backend_store.plugins.modules.mlflow_mysql_host_info import (
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.host_facts import (
     STAGE,
     UNFINISHED,
 )

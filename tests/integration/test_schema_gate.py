@@ -14,7 +14,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema_gate as gate_module
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import write_lock
 from conftest import MySQL, Result, RunModule
 
 MODULE = "mlflow_schema_gate"
@@ -293,7 +293,7 @@ def test_interrupted_while_closing(
             raise KeyboardInterrupt
         server.rows("ALTER USER %s@%s ACCOUNT LOCK", *account)
 
-    monkeypatch.setattr(gate_module.Server, "set_lock", lock_one)
+    monkeypatch.setattr(write_lock.Server, "set_lock", lock_one)
     with pytest.raises(KeyboardInterrupt):
         close_here(store, record)
     assert looked[0] == [["another", "%"], ["runtime", "%"]]  # before any was locked
@@ -359,9 +359,9 @@ def close_here(server: MySQL, record: Path, **more: Any) -> dict[str, Any]:
     """Close the gate in this process, where its parts can be replaced."""
     connection = server.root()
     try:
-        about = gate_module.Server(connection, DATABASE, ["migrator"])
+        about = write_lock.Server(connection, DATABASE, ["migrator"])
         options = {"disconnect": False, "timeout": 1, **more}
-        return gate_module.close(about, gate_module.Record(str(record), DATABASE), options, False)
+        return write_lock.close(about, write_lock.Record(str(record), DATABASE), options, False)
     finally:
         connection.close()
 
@@ -370,14 +370,14 @@ def close_here(server: MySQL, record: Path, **more: Any) -> dict[str, Any]:
 def test_slips_in(store: MySQL, record: Path, monkeypatch: pytest.MonkeyPatch, disconnect: bool) -> None:
     """Somebody logs in after the look at the sessions, and before the lock."""
     opened: list[Any] = []
-    lock = gate_module.Server.set_lock
+    lock = write_lock.Server.set_lock
 
     def slow_lock(server: Any, account: tuple[str, str], wanted: bool) -> None:
         if wanted:
             opened.append(store.login("runtime", PASSWORD))
         lock(server, account, wanted)
 
-    monkeypatch.setattr(gate_module.Server, "set_lock", slow_lock)
+    monkeypatch.setattr(write_lock.Server, "set_lock", slow_lock)
     if disconnect:
         assert [one["user"] for one in close_here(store, record, disconnect=True)["disconnected"]] == [
             "runtime"
@@ -385,7 +385,7 @@ def test_slips_in(store: MySQL, record: Path, monkeypatch: pytest.MonkeyPatch, d
         assert locked(store) == {"runtime@%"} and record.exists()
         assert not alive(opened[0])
     else:
-        with pytest.raises(gate_module.GateProblem) as error:
+        with pytest.raises(write_lock.GateProblem) as error:
             close_here(store, record)
         assert REMEDY in str(error.value)
         assert locked(store) == set() and not record.exists()
@@ -397,8 +397,8 @@ def test_slips_in(store: MySQL, record: Path, monkeypatch: pytest.MonkeyPatch, d
 def test_sessions_that_do_not_end(
     store: MySQL, record: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate_module.Server, "kill", lambda server, number: None)
-    with pytest.raises(gate_module.GateProblem) as error:
+    monkeypatch.setattr(write_lock.Server, "kill", lambda server, number: None)
+    with pytest.raises(write_lock.GateProblem) as error:
         close_here(store, record, disconnect=True)
     assert "1 of their sessions did not end within 1 s: runtime@" in str(error.value)
     assert "wait and run this again, or raise timeout" in str(error.value)
@@ -505,7 +505,7 @@ def test_an_event_that_runs(
     assert "no account was locked" in message and "an event of the database jobs" in message
     assert scheduler(ticking) == ("ON", []) and not record.exists() and locked(ticking) == set()
     # One that began after the look is waited for too.
-    staying = gate_module.Server.staying
+    staying = write_lock.Server.staying
     looks: list[int] = []
 
     def late(server: Any, accounts: Any) -> list[dict[str, Any]]:
@@ -513,8 +513,8 @@ def test_an_event_that_runs(
         return staying(server, accounts) if len(looks) > 1 else []
 
     with monkeypatch.context() as patch:
-        patch.setattr(gate_module.Server, "staying", late)
-        with pytest.raises(gate_module.GateProblem):
+        patch.setattr(write_lock.Server, "staying", late)
+        with pytest.raises(write_lock.GateProblem):
             close_here(ticking, record)
     assert scheduler(ticking) == ("ON", []) and not record.exists() and locked(ticking) == set()
     result = ok(gate("closed", disconnect=True), changed=True)
@@ -569,11 +569,11 @@ def test_a_replication_channel(store: MySQL, gate: Gate, record: Path) -> None:
 
 
 def test_rights_that_are_on_no_database(store: MySQL, gate: Gate) -> None:
-    for name in gate_module.DYNAMIC:
+    for name in write_lock.DYNAMIC:
         make(store, name.lower(), f"{name} ON *.*")
     make(store, "monitor", "PROCESS, REPLICATION CLIENT, CONNECTION_ADMIN ON *.*", "SELECT ON *.*")
     result = ok(gate("closed"), changed=True)
-    assert set(result["accounts"]) == {"runtime@%", *(f"{name.lower()}@%" for name in gate_module.DYNAMIC)}
+    assert set(result["accounts"]) == {"runtime@%", *(f"{name.lower()}@%" for name in write_lock.DYNAMIC)}
     ok(gate("open"), changed=True)
 
 
@@ -627,9 +627,9 @@ def test_record_cannot_be_removed(
     connection = store.root()
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", refuse)
-        with pytest.raises(gate_module.GateProblem) as error:
-            server = gate_module.Server(connection, DATABASE, [])
-            gate_module.reopen(server, gate_module.Record(str(record), DATABASE), False)
+        with pytest.raises(write_lock.GateProblem) as error:
+            server = write_lock.Server(connection, DATABASE, [])
+            write_lock.reopen(server, write_lock.Record(str(record), DATABASE), False)
     connection.close()
     assert f"its record {record} cannot be removed: Read-only file system. Remove it as root" in str(
         error.value
@@ -657,7 +657,7 @@ def test_database_is_gone_while_closed(store: MySQL, gate: Gate) -> None:
 def test_another_takes_too_long(store: MySQL, gate: Gate) -> None:
     other = store.root()
     try:
-        gate_module.Server(other, DATABASE, []).lock(0)
+        write_lock.Server(other, DATABASE, []).lock(0)
         message = failed(gate("closed", timeout=1))
     finally:
         other.close()

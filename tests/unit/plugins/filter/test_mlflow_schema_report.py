@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_schema_report import (
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.schema_page import (
     STYLE,
     FilterModule,
 )

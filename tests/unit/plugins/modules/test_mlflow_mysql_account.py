@@ -9,6 +9,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlflow_ops.backend_store.plugins.doc_fragments import login
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import account_service
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.accounts import BadRequest
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_account as module
 
@@ -55,22 +56,22 @@ def entry(**more: Any) -> dict[str, Any]:
 
 
 def test_star_means_global() -> None:
-    account = module.wanted_account(entry(on="*", privileges=["RELOAD"]), "mlflow")
+    account = account_service.wanted_account(entry(on="*", privileges=["RELOAD"]), "mlflow")
     assert account.privileges is None
     assert account.global_privileges == frozenset({"RELOAD"})
 
 
 def test_on_comes_before_the_database() -> None:
-    assert module.wanted_account(entry(on="other", privileges=[]), "mlflow").database == "other"
-    assert module.wanted_account(entry(privileges=[]), "mlflow").database == "mlflow"
+    assert account_service.wanted_account(entry(on="other", privileges=[]), "mlflow").database == "other"
+    assert account_service.wanted_account(entry(privileges=[]), "mlflow").database == "mlflow"
 
 
 def test_host_is_kept_in_lower_case() -> None:
-    assert module.wanted_account(entry(host="DB.Example.ORG"), None).host == "db.example.org"
+    assert account_service.wanted_account(entry(host="DB.Example.ORG"), None).host == "db.example.org"
 
 
 def test_password_file_of_an_absent_account_is_not_read() -> None:
-    account = module.wanted_account(entry(password_file="/nowhere", state="absent"), None)
+    account = account_service.wanted_account(entry(password_file="/nowhere", state="absent"), None)
     assert not account.present
     with pytest.raises(BadRequest, match="does not exist: /nowhere"):
-        module.wanted_account(entry(password_file="/nowhere"), None)
+        account_service.wanted_account(entry(password_file="/nowhere"), None)

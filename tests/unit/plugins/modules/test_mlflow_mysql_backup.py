@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import package
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import installation, package
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_backup as module
 
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
@@ -433,7 +433,7 @@ def test_what_runs_is_ended(home: Path, tmp_path: Path) -> None:
 def test_a_look_takes_the_program_of_this_release(home: Path) -> None:
     """In check mode a host has the program of another one, which knows less, and settings of another one."""
     ok(run(home, **wanted(home)), changed=True)
-    (home / module.PROGRAM).write_text("#!/bin/sh\nexit 2\n")
+    (home / installation.PROGRAM).write_text("#!/bin/sh\nexit 2\n")
     (home / module.SETTINGS).write_text("{}")
     before = everything(home)
     found = run(home, check=True, look=["--json", "list"], **wanted(home))["looked"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import host_facts
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_host_info as module
 
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
@@ -65,13 +66,13 @@ def data_directory(path: Path) -> Path:
     ],
 )
 def test_version_in_history(text: str, version: str | None) -> None:
-    assert module.version_in_history(text) == version
+    assert host_facts.version_in_history(text) == version
 
 
 @pytest.mark.parametrize("version", ["9.7.4", "8.0.43-debug", "8.4.6-1-log" + "x" * 39])
 def test_version_in_binary_log(version: str) -> None:
-    assert module.version_in_binary_log(binary_log(version)) == version
-    assert module.version_in_binary_log(binary_log(version)[:75]) == version
+    assert host_facts.version_in_binary_log(binary_log(version)) == version
+    assert host_facts.version_in_binary_log(binary_log(version)[:75]) == version
 
 
 @pytest.mark.parametrize(
@@ -85,24 +86,24 @@ def test_version_in_binary_log(version: str) -> None:
     ids=["empty", "short", "encrypted", "no-version"],
 )
 def test_no_version_in_binary_log(head: bytes) -> None:
-    assert module.version_in_binary_log(head) is None
+    assert host_facts.version_in_binary_log(head) is None
 
 
 def test_history_comes_before_binary_logs(tmp_path: Path) -> None:
     data = data_directory(tmp_path / "data")
     (data / "binlog.000001").write_bytes(binary_log("8.4.6"))
-    assert module.data_dir_version(str(data)) == "8.4.6"
+    assert host_facts.data_dir_version(str(data)) == "8.4.6"
     (data / "mysql_upgrade_history").write_text(history("8.4.6", "9.7.4"))
-    assert module.data_dir_version(str(data)) == "9.7.4"
+    assert host_facts.data_dir_version(str(data)) == "9.7.4"
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\xff\xfe", b'{"upgrade_history": ['])
 def test_binary_log_helps_where_the_history_is_damaged(tmp_path: Path, damaged: bytes) -> None:
     data = data_directory(tmp_path / "data")
     (data / "mysql_upgrade_history").write_bytes(damaged)
-    assert module.data_dir_version(str(data)) is None
+    assert host_facts.data_dir_version(str(data)) is None
     (data / "binlog.000001").write_bytes(binary_log("8.4.6"))
-    assert module.data_dir_version(str(data)) == "8.4.6"
+    assert host_facts.data_dir_version(str(data)) == "8.4.6"
 
 
 def test_newest_readable_binary_log_counts(tmp_path: Path) -> None:
@@ -111,14 +112,14 @@ def test_newest_readable_binary_log_counts(tmp_path: Path) -> None:
     (data / "binlog.000002").write_bytes(binary_log("8.4.6"))
     (data / "binlog.000003").touch()  # as a crash leaves it
     (data / "binlog.index").write_text("./binlog.000001\n")
-    assert module.data_dir_version(str(data)) == "8.4.6"
+    assert host_facts.data_dir_version(str(data)) == "8.4.6"
 
 
 # Data directories
 
 
 def look(path: Path) -> dict[str, Any]:
-    return module.look_at_data_dir(str(path))
+    return host_facts.look_at_data_dir(str(path))
 
 
 def test_absent(tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_absent(tmp_path: Path) -> None:
     assert (found["state"], found["version"], found["uid"], found["sample"]) == ("absent", None, None, [])
     assert found["writable"] is True
     status = os.statvfs(tmp_path)
-    total = status.f_blocks * status.f_frsize // module.MIB
+    total = status.f_blocks * status.f_frsize // host_facts.MIB
     assert 0 < found["free_mb"] <= total
     assert list(tmp_path.iterdir()) == []
 
@@ -142,39 +143,39 @@ def test_empty(tmp_path: Path, entries: list[str]) -> None:
 @pytest.mark.parametrize("entries", [[], ["ibdata1", "mysql.ibd", "undo_001"]], ids=["early", "late"])
 def test_interrupted(tmp_path: Path, entries: list[str]) -> None:
     """The entrypoint moves the directory `mysql` into place last."""
-    (tmp_path / module.STAGE).mkdir()
+    (tmp_path / host_facts.STAGE).mkdir()
     (tmp_path / "lost+found").mkdir()
     for name in entries:
         (tmp_path / name).touch()
     found = look(tmp_path)
     assert (found["state"], found["version"]) == ("interrupted", None)
-    assert found["sample"] == sorted([module.STAGE, *entries])
+    assert found["sample"] == sorted([host_facts.STAGE, *entries])
 
 
 @pytest.mark.parametrize("entries", [[], ["ibdata1", "mysql", "mysql.ibd"]], ids=["early", "late"])
 def test_interrupted_on_another_base_image(tmp_path: Path, entries: list[str]) -> None:
     """Where the base image's entrypoint does not notice, the store's own does."""
-    for name in (module.UNFINISHED, *entries):
+    for name in (host_facts.UNFINISHED, *entries):
         (tmp_path / name).touch()
     found = look(tmp_path)
     assert (found["state"], found["sample"]) == ("interrupted", entries)
-    (tmp_path / module.UNFINISHED).unlink()
+    (tmp_path / host_facts.UNFINISHED).unlink()
     (tmp_path / ".mlflow-passwords").mkdir()
     assert look(tmp_path)["state"] == ("mysql" if entries else "empty")
 
 
 def test_staging_directory_is_the_entrypoints() -> None:
     entrypoint = COLLECTIONS / COLLECTION / "roles/mlflow_mysql/templates/entrypoint.sh.j2"
-    assert f"\nunfinished=$data/{module.UNFINISHED}\n" in entrypoint.read_text()
+    assert f"\nunfinished=$data/{host_facts.UNFINISHED}\n" in entrypoint.read_text()
     entrypoint = COLLECTIONS / COLLECTION / "roles/mysql_base_image/files/debian/docker-entrypoint.sh"
-    assert f"\nstage=$datadir/{module.STAGE}\n" in entrypoint.read_text()
+    assert f"\nstage=$datadir/{host_facts.STAGE}\n" in entrypoint.read_text()
 
 
 @pytest.mark.parametrize("witness", ["mysql.ibd", "ibdata1"])
 def test_mysql(tmp_path: Path, witness: str) -> None:
     """Before 8.0 there is no mysql.ibd."""
     (tmp_path / "mysql").mkdir()
-    (tmp_path / module.STAGE).mkdir()  # interrupted after all was in place
+    (tmp_path / host_facts.STAGE).mkdir()  # interrupted after all was in place
     (tmp_path / witness).touch()
     os.chown(tmp_path / witness, 999, 999)
     found = look(tmp_path)
@@ -239,7 +240,7 @@ def test_read_only_file_system(tmp_path: Path) -> None:
 def test_free_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert module.look_at_port("127.0.0.1", port) == {
+    assert host_facts.look_at_port("127.0.0.1", port) == {
         "free": True,
         "container": None,
         "reason": None,
@@ -250,7 +251,7 @@ def test_free_port() -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_taken_port(address: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        found = module.look_at_port(address, listener.getsockname()[1])
+        found = host_facts.look_at_port(address, listener.getsockname()[1])
     assert found == {
         "free": False,
         "container": None,
@@ -265,7 +266,7 @@ def test_port_that_was_just_left_is_free() -> None:
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
             listener.accept()[0].close()
-    assert module.look_at_port("127.0.0.1", port)["free"]
+    assert host_facts.look_at_port("127.0.0.1", port)["free"]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +274,7 @@ def test_port_that_was_just_left_is_free() -> None:
     [("192.0.2.1", "Cannot assign requested address"), ("no.such.host.invalid", "not known|resolution")],
 )
 def test_address_that_is_not_the_hosts(address: str, reason: str) -> None:
-    found = module.look_at_port(address, 3306)
+    found = host_facts.look_at_port(address, 3306)
     assert found["free"] is False and found["no_address"] is True
     assert re.search(reason, found["reason"])
 
@@ -337,7 +338,7 @@ def test_host_without_an_engine(tmp_path: Path) -> None:
     ],
 )
 def test_whether_packages_are_seen(path: list[str], debian: bool, seen: bool) -> None:
-    assert module.sees_packages(path, debian) is seen
+    assert host_facts.sees_packages(path, debian) is seen
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ def test_interrupted_packages(tmp_path: Path, state: str, updates: list[str], in
     (tmp_path / "status").write_text(
         f"Package: bash\nStatus: install ok installed\n\nPackage: a\nStatus: {state}\n"
     )
-    assert module.packages_interrupted(str(tmp_path)) is interrupted
+    assert host_facts.packages_interrupted(str(tmp_path)) is interrupted
 
 
 @pytest.mark.parametrize("name", ["lock-frontend", "lock"])
@@ -368,8 +369,8 @@ def test_packages_that_another_program_installs(tmp_path: Path, name: str) -> No
     (tmp_path / "status").write_text("Package: a\nStatus: install ok half-configured\n")
     for lock in ("lock-frontend", "lock"):
         (tmp_path / lock).touch(0o640)
-    assert not module.packages_locked(str(tmp_path))
-    assert module.packages_interrupted(str(tmp_path))
+    assert not host_facts.packages_locked(str(tmp_path))
+    assert host_facts.packages_interrupted(str(tmp_path))
     holder = (
         "import fcntl, sys, time; lock = open(sys.argv[1], 'r+'); fcntl.lockf(lock, fcntl.LOCK_EX); "
         "print('locked', flush=True); time.sleep(60)"
@@ -378,15 +379,15 @@ def test_packages_that_another_program_installs(tmp_path: Path, name: str) -> No
         [sys.executable, "-c", holder, str(tmp_path / name)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout and process.stdout.readline() == "locked\n"
-        assert module.packages_locked(str(tmp_path))
-        assert not module.packages_interrupted(str(tmp_path))
+        assert host_facts.packages_locked(str(tmp_path))
+        assert not host_facts.packages_interrupted(str(tmp_path))
         process.kill()
-    assert not module.packages_locked(str(tmp_path))
-    assert module.packages_interrupted(str(tmp_path))
+    assert not host_facts.packages_locked(str(tmp_path))
+    assert host_facts.packages_interrupted(str(tmp_path))
 
 
 def test_a_host_without_dpkg_has_no_interrupted_packages(tmp_path: Path) -> None:
-    assert not module.packages_interrupted(str(tmp_path))
+    assert not host_facts.packages_interrupted(str(tmp_path))
 
 
 # Images that several stores on a host have
@@ -407,18 +408,18 @@ def test_what_is_held() -> None:
         "r/i:latest": "3",
     }
     users = {"1": ["first", "second"], "3": ["first"], "4": ["first"], "5": ["typed"]}
-    assert module.held(tags, users, "third") == set(tags) - {f"r/i:{two}", "r/i:third"}
-    assert {name for name in tags if name not in module.held(tags, users, "first")} == {
+    assert host_facts.held(tags, users, "third") == set(tags) - {f"r/i:{two}", "r/i:third"}
+    assert {name for name in tags if name not in host_facts.held(tags, users, "first")} == {
         f"r/i:{old}",
         f"r/i:{older}",
         "r/i:latest",
     }
     alone = {f"r/i:{one}": "1", "r/i:latest": "1", "r/i:first": "1"}
-    assert module.held(alone, {"1": ["first"]}, "first") == set()
+    assert host_facts.held(alone, {"1": ["first"]}, "first") == set()
     # What an interrupted run left of the container before is the store's own.
-    assert module.held(alone, {"1": ["first", "first_replaced"]}, "first") == set()
-    assert module.held(alone, {"1": ["second_replaced"]}, "first") == set(alone)
-    assert module.held(alone, {"1": ["first"]}, None) == set(alone)
+    assert host_facts.held(alone, {"1": ["first", "first_replaced"]}, "first") == set()
+    assert host_facts.held(alone, {"1": ["second_replaced"]}, "first") == set(alone)
+    assert host_facts.held(alone, {"1": ["first"]}, None) == set(alone)
 
 
 # What can be changed of a running container
@@ -435,9 +436,9 @@ def test_limits() -> None:
         "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
     }
     wanted = {"Memory": 1073741824, "PidsLimit": 2048, "CpuShares": 2048, "RestartPolicy": "unless-stopped"}
-    assert module.limits(configuration) == wanted
-    for name in module.LIMITS:
-        assert module.limits({**configuration, name: 7})[name] == 7
+    assert host_facts.limits(configuration) == wanted
+    for name in host_facts.LIMITS:
+        assert host_facts.limits({**configuration, name: 7})[name] == 7
 
 
 # A store's directory
@@ -452,18 +453,18 @@ def test_home(tmp_path: Path) -> None:
         "files": {"mlflow.env": "a"},
         "generate": ["root_password"],
     }
-    assert not module.look_at_home(wanted)
+    assert not host_facts.look_at_home(wanted)
     assert not (tmp_path / "store").exists()
     home = module.Home(wanted["path"], 999, check=False)
     home.bring(wanted["context"], wanted["generate"], {}, files=wanted["files"])
-    assert module.look_at_home(wanted)
-    assert not module.look_at_home({**wanted, "files": {"mlflow.env": "b"}})
-    assert not module.look_at_home({**wanted, "context": {"my.cnf": "b"}})
-    assert not module.look_at_home({**wanted, "generate": ["root_password", "backup_password"]})
+    assert host_facts.look_at_home(wanted)
+    assert not host_facts.look_at_home({**wanted, "files": {"mlflow.env": "b"}})
+    assert not host_facts.look_at_home({**wanted, "context": {"my.cnf": "b"}})
+    assert not host_facts.look_at_home({**wanted, "generate": ["root_password", "backup_password"]})
     (tmp_path / "store/secrets").chmod(0o755)
-    assert not module.look_at_home(wanted)
+    assert not host_facts.look_at_home(wanted)
     (tmp_path / "other").touch()
-    assert not module.look_at_home({**wanted, "path": str(tmp_path / "other")})
+    assert not host_facts.look_at_home({**wanted, "path": str(tmp_path / "other")})
 
 
 # A rootless engine
@@ -483,9 +484,9 @@ def test_home(tmp_path: Path) -> None:
 def test_the_user_of_a_rootless_container(tmp_path: Path, lines: str, uid: int, found: int | None) -> None:
     ranges = tmp_path / "subuid"
     ranges.write_text(lines.format(user="root", uid=0))
-    assert module.subordinate(uid, 0, str(ranges)) == found
-    assert module.subordinate(uid, None, str(ranges)) is None
-    assert module.subordinate(uid, 0, str(tmp_path / "nowhere")) is None
+    assert host_facts.subordinate(uid, 0, str(ranges)) == found
+    assert host_facts.subordinate(uid, None, str(ranges)) is None
+    assert host_facts.subordinate(uid, 0, str(tmp_path / "nowhere")) is None
 
 
 def test_the_port_driver_of_a_rootless_engine(tmp_path: Path) -> None:
@@ -495,7 +496,7 @@ def test_the_port_driver_of_a_rootless_engine(tmp_path: Path) -> None:
             "/usr/bin/rootlesskit --net=slirp4netns --port-driver=slirp4netns dockerd",
         ]
     ):
-        assert module.port_driver(str(tmp_path)) == "builtin"
+        assert host_facts.port_driver(str(tmp_path)) == "builtin"
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "cmdline").write_text(arguments.replace(" ", "\0"))
-    assert module.port_driver(str(tmp_path)) == "slirp4netns"
+    assert host_facts.port_driver(str(tmp_path)) == "slirp4netns"

@@ -18,6 +18,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._audit.co
     Evidence,
     File,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report import audit
 
 VARIABLES = {
     "validate_password.policy": "MEDIUM",
@@ -319,7 +320,7 @@ def test_administrators_are_told_by_name_or_account() -> None:
 
 def test_controls_are_what_the_report_can_show() -> None:
     for control in audit_controls.CONTROLS:
-        assert control.references and control.remedy and len(control.title) < report.TITLE
+        assert control.references and control.remedy and len(control.title) < audit.TITLE
         assert re.fullmatch(r"[a-z-]+", control.id) and control.about in ("server", "container", "any")
     assert len({control.id for control in audit_controls.CONTROLS}) == len(audit_controls.CONTROLS)
     assert len({dataclasses.astuple(control)[2] for control in audit_controls.CONTROLS}) == len(
@@ -335,10 +336,10 @@ def result(evidence: Evidence) -> dict[str, Any]:
 
 def test_report() -> None:
     evil = with_account("a\x1b[2J\n", EVERYWHERE, privileges=frozenset({"FILE"}))
-    lines = report.audit_report(result(evil), host="store1").splitlines()
+    lines = audit.audit_report(result(evil), host="store1").splitlines()
     assert lines[0].startswith("store1, MySQL 9.7.4: 69 pass, 1 fail, 0 unknown, 1 skipped")
     assert lines[2].startswith("fail    Only administrators have FILE") and lines[2].endswith("M5.2")
     assert "a\ufffd[2J" in lines[3] and lines[4].strip().startswith("remedy REVOKE FILE")
-    assert all(len(line) <= report.WIDTH and line.isprintable() for line in lines)
+    assert all(len(line) <= audit.WIDTH and line.isprintable() for line in lines)
     with pytest.raises(report.AnsibleFilterError, match="give what that module returned"):
-        report.audit_report({"changed": False})
+        audit.audit_report({"changed": False})
