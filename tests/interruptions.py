@@ -101,13 +101,15 @@ class Harness:
         import pymysql
         from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
             catalogue,
+            migrate,
             migration_runner,
             survey,
         )
         from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 
         self.app, self.socket, self.container, self.virtualenv = app, socket, container, virtualenv
-        self.runner, self.survey, self.module = migration_runner, survey, mlflow_schema
+        self.runner, self.survey, self.migrate = migration_runner, survey, migrate
+        self.options = mlflow_schema.ARGUMENT_SPEC
         self.catalogue = catalogue.load(app)
         self.head = self.catalogue.revisions[-1].revision
         self.target = survey.target(app, None, self.head)
@@ -220,7 +222,7 @@ class Harness:
         from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
 
         params = {
-            **{name: option.get("default") for name, option in self.module.ARGUMENT_SPEC.items()},
+            **{name: option.get("default") for name, option in self.options.items()},
             "login_password": "catalogue",
             "login_unix_socket": self.socket,
             "database": database,
@@ -229,9 +231,9 @@ class Harness:
             "revision": self.head,
             "virtualenv": str(self.virtualenv),
         }
-        work = self.module.Work(params, False, connection.login_from_params(params))
+        work = self.migrate.Work(params, False, connection.login_from_params(params))
         try:
-            self.module.do(work)
+            self.migrate.do(work)
         finally:
             work.connection.close()
 

@@ -347,14 +347,19 @@ waited:
   returned: when the server was reached
   type: float
   sample: 1.25
+reason:
+  description:
+    - V(bad_request) if the options make no sense; V(statement) if the server refused a statement; or why
+      there is no login: V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed),
+      V(not_mysql), V(library), V(other).
+  returned: failure
+  type: str
+  sample: bad_request
 """
 
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
-    connection as mysql_connection,
-)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.account_service import (
     Outcome,
     StatementFailed,
@@ -365,7 +370,10 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.ac
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
     ConnectionFailed,
+    login_argument_spec,
 )
+
+WHEN = ("always", "on_create")
 
 
 def argument_spec() -> dict[str, Any]:
@@ -376,12 +384,7 @@ def argument_spec() -> dict[str, Any]:
         "password": {"type": "str", "no_log": True},
         # Not secrets, but named like some.
         "password_file": {"type": "path", "no_log": False},
-        "update_password": {
-            "type": "str",
-            "choices": ["always", "on_create"],
-            "default": "always",
-            "no_log": False,
-        },
+        "update_password": {"type": "str", "choices": [*WHEN], "default": "always", "no_log": False},
         "retain_old_password": {"type": "bool", "default": False, "no_log": False},
         "discard_old_password": {"type": "bool", "default": False, "no_log": False},
         "require": {"type": "str", "choices": ["none", "ssl", "x509"]},
@@ -393,12 +396,9 @@ def argument_spec() -> dict[str, Any]:
         "verify": {"type": "bool"},
     }
     return {
-        **mysql_connection.login_argument_spec(),
+        **login_argument_spec(),
         "accounts": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": account,
+            **{"type": "list", "elements": "dict", "default": [], "options": account},
             "mutually_exclusive": [("password", "password_file")],
         },
         "database": {"type": "str"},
@@ -418,7 +418,7 @@ def main() -> None:
     try:
         run(module.params, module.check_mode, outcome, module.no_log_values.add)
     except (BadRequest, ConnectionFailed, StatementFailed) as error:
-        module.fail_json(msg=str(error), **outcome.result())
+        module.fail_json(msg=str(error), reason=error.reason, **outcome.result())
     module.exit_json(**outcome.result())
 
 

@@ -157,23 +157,17 @@ looked:
   returned: O(look) is not empty
   type: dict
   sample: {rc: 0, stdout: "{}", stderr: ""}
+reason:
+  description:
+    - V(bad_request) if the options make no sense, V(not_owner) if the directory is another store's, V(file) if a file
+      cannot be written.
+  returned: failure
+  type: str
+  sample: bad_request
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.installation import (
-    PROGRAM,
-    SECRETS,
-    Host,
-    cron_runs,
-    is_missing,
-    look,
-    present,
-    restorable,
-)
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.package import SETTINGS
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import archive, installation
 
 
 def main() -> None:
@@ -193,56 +187,26 @@ def main() -> None:
     )
     options = module.params
     if options["state"] == "present" and not options["settings"].get("directory"):
-        module.fail_json(msg="settings.directory is missing: name the directory of the backups")
+        module.fail_json(
+            msg="settings.directory is missing: name the directory of the backups", reason="bad_request"
+        )
     if options["state"] == "present":
-        problem = backup_archive.owner_problem(options["settings"]["directory"], options["path"].rstrip("/"))
+        problem = archive.owner_problem(options["settings"]["directory"], options["path"].rstrip("/"))
         if problem is not None:
-            module.fail_json(msg=f"{problem}. Nothing was changed.")
+            module.fail_json(msg=f"{problem}. Nothing was changed.", reason="not_owner")
     if options["identity"] is not None and not options["identity"].strip():
-        module.fail_json(msg="identity is empty: give an identity of age, or leave it out")
-    home = Home(options["path"].rstrip("/"), 0, module.check_mode)
-    files = []
-    host = Host(module, home)
+        module.fail_json(
+            msg="identity is empty: give an identity of age, or leave it out", reason="bad_request"
+        )
     try:
-        for path, text in sorted(options["files"].items()):
-            before = len(home.before) + len(home.diffs)
-            if text is None:
-                home.remove(path)
-            else:
-                home.text(path, text)
-            if len(home.before) + len(home.diffs) != before:
-                files.append(path)
-        if options["state"] == "present":
-            present(home, options["settings"], options["identity"], options["secrets"])
-        else:
-            for name in (PROGRAM, SETTINGS, *(os.path.join("secrets", secret) for secret in SECRETS)):
-                home.remove(name)
-            host.reload(files)
-        host.remove(options["settings"])
+        result = installation.install(module)
     except OSError as error:
         module.fail_json(
             msg=f"{error.filename2 or error.filename or options['path']} cannot be written: {error.strerror}. "
-            "Run as root, on a file system that is writable and not full, or choose another directory."
+            "Run as root, on a file system that is writable and not full, or choose another directory.",
+            reason="file",
         )
-    inactive = [
-        unit
-        for unit in options["units"]
-        if module.run_command(["systemctl", "is-active", "--quiet", unit])[0]
-    ]
-    found = restorable(home, options["settings"]) if options["state"] == "present" else {}
-    if options["look"]:
-        found["looked"] = look(module, home)
-    module.exit_json(
-        **found,
-        changed=bool(home),
-        program=os.path.join(home.path, PROGRAM),
-        program_is_there=os.path.exists(os.path.join(home.path, PROGRAM)),
-        missing=[name for name in options["programs"] if is_missing(module, name)],
-        cron_runs=cron_runs(),
-        inactive=inactive,
-        files=files,
-        diff=home.diff(),
-    )
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

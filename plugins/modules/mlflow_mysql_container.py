@@ -105,6 +105,7 @@ reason:
   description:
     - V(up), V(ended) or V(timeout).
     - Of O(action=try) also V(left_out), for a server that starts without what its settings ask for, such as a plugin.
+    - Of a failure V(engine), whose command did not do what it was to do.
   returned: always
   type: str
 errors:
@@ -127,48 +128,13 @@ from dataclasses import asdict
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import container
 
-
-def act(module: AnsibleModule) -> container.Outcome:
-    """Do what is asked, see DOCUMENTATION. In check mode say what would become of a container that was set aside."""
-    client = module.get_bin_path("docker", required=not module.check_mode)
-
-    def docker(*arguments: str) -> tuple[int, str]:
-        status, out, err = module.run_command([client, *arguments])
-        return status, out + err
-
-    options = module.params
-    if module.check_mode:
-        settles = options["action"] == "settle" and client is not None
-        return container.Outcome("up", removed=settles and container.has_aside(docker, options["name"]))
-    if options["action"] == "try":
-        return container.try_settings(
-            docker, options["image"], options["command"], options["uid"], options["mounts"], options["memory"]
-        )
-    if options["action"] == "set_aside":
-        container.set_aside(docker, options["name"], options["stop_timeout"])
-        return container.Outcome("ended")
-    if options["action"] == "put_back":
-        return container.Outcome(
-            "ended", [], container.put_back(docker, options["name"], options["restart_policy"])
-        )
-    return container.settle(
-        docker,
-        options["name"],
-        options["restart_policy"],
-        options["timeout"],
-        options["new_data"],
-        options["run_directory"],
-    )
+ACTIONS = ("try", "set_aside", "settle", "put_back")
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "action": {
-                "type": "str",
-                "choices": ["try", "set_aside", "settle", "put_back"],
-                "required": True,
-            },
+            "action": {"type": "str", "choices": [*ACTIONS], "required": True},
             "name": {"type": "str", "required": True},
             "image": {"type": "str"},
             "command": {"type": "list", "elements": "str", "default": []},
@@ -185,9 +151,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        outcome = act(module)
+        outcome = container.act(module)
     except OSError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), reason="engine")
     aside = module.params["action"] == "set_aside" and not module.check_mode
     module.exit_json(changed=aside or outcome.put_back or outcome.removed, **asdict(outcome))
 

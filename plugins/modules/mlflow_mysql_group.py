@@ -110,22 +110,29 @@ group:
     it.
   returned: success
   type: dict
+reason:
+  description:
+    - V(group) if the group does not allow it; V(server) if the connection was lost or a statement refused;
+      or why there is no login: V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed),
+      V(not_mysql), V(library), V(other).
+  returned: failure
+  type: str
+  sample: group
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
-    connection as mysql_connection,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
+    ConnectionFailed,
+    login_argument_spec,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._replication import (
-    member as replication_member,
-)
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._replication.steps import run
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._replication import steps
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._replication.member import GroupProblem
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **mysql_connection.login_argument_spec(),
+            **login_argument_spec(),
             "state": {
                 "type": "str",
                 "choices": ["bootstrapped", "joined", "primary", "left", "alone"],
@@ -147,34 +154,10 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
-    address = mysql_connection.Address()
     try:
-        login = mysql_connection.login_from_params(module.params)
-        address = login.address
-        password = ""
-        if module.params["password_file"]:
-            try:
-                password = mysql_connection.read_password_file(module.params["password_file"])
-            except FileNotFoundError:
-                raise replication_member.GroupProblem(
-                    f"there is no {module.params['password_file']}: run playbooks/deploy_group.yml"
-                ) from None
-        for secret in (*login.secrets, password):
-            if secret:
-                module.no_log_values.add(secret)
-        # The server that the entrypoint runs while it initialises answers the socket, and no port.
-        mysql_connection.wait_for_server(
-            login.tcp_address.host, login.tcp_address.port, module.params["timeout"]
-        )
-        member = replication_member.Member(lambda: mysql_connection.connect_administrator(login))
-        try:
-            result = run(module, member, password)
-        finally:
-            member.close()
-    except (mysql_connection.ConnectionFailed, replication_member.GroupProblem) as error:
-        module.fail_json(msg=str(error))
-    except Exception as error:  # a lost connection or a refused statement
-        module.fail_json(msg=mysql_connection.describe_error(error, address))
+        result = steps.take(module)
+    except (ConnectionFailed, GroupProblem) as error:
+        module.fail_json(msg=str(error), reason=error.reason)
     module.exit_json(**result)
 
 

@@ -109,6 +109,13 @@ group:
         C(version), and how many transactions it has to certify (C(certifying)) and to apply (C(applying)).
       type: list
       elements: dict
+reason:
+  description:
+    - V(server) if the connection was lost or a statement refused; or why there is no login: V(unreachable),
+      V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library), V(other).
+  returned: failure
+  type: str
+  sample: server
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -140,10 +147,10 @@ def main() -> None:
             member.close()
     except connection.ConnectionFailed as error:
         if module.params["missing_ok"]:
-            module.exit_json(changed=False, answers=False, problem=str(error))
-        module.fail_json(msg=str(error))
+            module.exit_json(changed=False, answers=False, problem=str(error), reason=error.reason)
+        module.fail_json(msg=str(error), reason=error.reason)
     except Exception as error:  # a lost connection or a refused statement
-        module.fail_json(msg=connection.describe_error(error, address))
+        module.fail_json(msg=connection.describe_error(error, address), reason="server")
     module.exit_json(changed=False, answers=True, group=found)
 
 

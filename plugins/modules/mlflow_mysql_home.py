@@ -122,6 +122,12 @@ left:
   type: list
   elements: str
   sample: [/srv/mlflow-mysql/data]
+reason:
+  description:
+    - V(file): a file or directory cannot be written or removed.
+  returned: failure
+  type: str
+  sample: file
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -170,7 +176,8 @@ def main() -> None:
         where = error.filename2 or error.filename or options["path"]
         module.fail_json(
             msg=f"{where} cannot be {'removed' if options['state'] == 'absent' else 'written'}: {error.strerror}. "
-            "Run as root, on a file system that is writable and not full, or choose another directory."
+            "Run as root, on a file system that is writable and not full, or choose another directory.",
+            reason="file",
         )
     module.exit_json(changed=bool(home), generated=home.generated, kept=kept, left=left, diff=home.diff())
 

@@ -139,6 +139,13 @@ blind:
   returned: success
   type: list
   elements: str
+reason:
+  description:
+    - V(marker) if the file O(marker) cannot be used; or why there is no answer: V(unreachable), V(refused),
+      V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library), V(other).
+  returned: failure
+  type: str
+  sample: marker
 """
 
 from dataclasses import asdict
@@ -194,7 +201,7 @@ def main() -> None:
     try:
         result = run(module.params, module.check_mode)
     except (mysql_connection.ConnectionFailed, rotation.MarkerUnusable) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), reason=error.reason)
     module.exit_json(**result)
 
 

@@ -261,44 +261,36 @@ tables:
   returned: always, if the server could be asked
   type: int
   sample: 69
+reason:
+  description:
+    - V(schema) if the schema does not allow it; V(unknown_target) if the wanted MLflow or revision is not
+      in the catalogue; V(no_database) if there is no such database; V(interrupted) if a migration failed
+      when it had begun; V(migrations_missing) if O(virtualenv) has no MLflow; V(not_owner) if another run
+      has taken over; V(server) if the connection was lost or a statement refused; or why there is no login:
+      V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
+      V(other).
+  returned: failure
+  type: str
+  sample: not_owner
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
-    extra_indexes,
-    ownership,
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
+    login_argument_spec,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.migrate import (
-    Interrupted,
-    Work,
-    afterwards,
-    do,
-)
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.migrations import (
-    MigrationsMissing,
-)
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.survey import (
-    SchemaProblem,
-)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import migrate
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.extra_indexes import OFFERED
 
+STATES = ("initialised", "upgraded", "repaired", "indexed", "converted")
 ARGUMENT_SPEC = {
-    **connection.login_argument_spec(),
+    **login_argument_spec(),
     "database": {"type": "str", "default": "mlflow"},
     "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
-    "state": {
-        "type": "str",
-        "choices": ["initialised", "upgraded", "repaired", "indexed", "converted"],
-        "default": "initialised",
-    },
+    "state": {"type": "str", "choices": [*STATES], "default": "initialised"},
     "mlflow_version": {"type": "str"},
     "revision": {"type": "str"},
     "virtualenv": {"type": "path"},
-    "extra_indexes": {
-        "type": "list",
-        "elements": "str",
-        "choices": [one.name for one in extra_indexes.OFFERED],
-    },
+    "extra_indexes": {"type": "list", "elements": "str", "choices": [one.name for one in OFFERED]},
     "default_artifact_root": {"type": "str"},
     "collation": {"type": "str"},
     "lock_timeout": {"type": "int", "default": 30},
@@ -320,29 +312,10 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
-    work = None
     try:
-        work = Work(module.params, module.check_mode, connection.login_from_params(module.params))
-        result = do(work)
-    except (connection.ConnectionFailed, MigrationsMissing, SchemaProblem, ownership.NotOwner) as error:
-        left = afterwards(work) if work is not None else {}
-        message = str(error)
-        if isinstance(error, Interrupted) and left.get("message"):
-            message = f"{message}. The store is {left['state']} now: {left['message']}"
-        module.fail_json(msg=message, **left)
-    except (
-        Exception
-    ) as error:  # a lost connection or a refused statement: pymysql's own classes may be missing
-        if work is None:
-            raise
-        message = connection.describe_error(error, work.login.address)
-        left = afterwards(work)
-        if left["applied"] and left.get("message"):
-            message = f"{message}. The store is {left['state']} now: {left['message']}"
-        module.fail_json(msg=message, **left)
-    finally:
-        if work is not None and work.connection.open:
-            work.connection.close()
+        result = migrate.run(module.params, module.check_mode)
+    except migrate.Failed as error:
+        module.fail_json(**{**error.left, "msg": str(error), "reason": error.reason})
     module.exit_json(**result)
 
 

@@ -170,6 +170,14 @@ disconnected:
       description: The client program or library.
       type: str
       sample: pymysql
+reason:
+  description:
+    - V(write_lock) if the record in O(path) does not allow it; V(not_owner) if another run has taken over;
+      V(server) if the connection was lost or a statement refused; or why there is no login: V(unreachable),
+      V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library), V(other).
+  returned: failure
+  type: str
+  sample: not_owner
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -204,14 +212,15 @@ def main() -> None:
         login = mysql_connection.login_from_params(module.params)
         for secret in login.secrets:
             module.no_log_values.add(secret)
-        result = run(module, login)
+        result = run(module.params, module.check_mode, login)
     except (mysql_connection.ConnectionFailed, ownership.NotOwner, GateProblem) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), reason=error.reason)
     except (
         Exception
     ) as error:  # a lost connection or a refused statement: pymysql's own classes may be missing
         module.fail_json(
-            msg=f"MySQL: {type(error).__name__}: {error}. The record in path says what is locked: run this again"
+            msg=f"MySQL: {type(error).__name__}: {error}. The record in path says what is locked: run this again",
+            reason="server",
         )
     module.exit_json(**result)
 

@@ -296,8 +296,12 @@ revisions:
   type: list
   elements: dict
 reason:
-  description: Why there is no answer, such as V(unreachable), V(refused), V(tls_required) or V(not_mysql).
-  returned: when the server could not be asked
+  description:
+    - V(unknown_target) if the wanted MLflow is not in the catalogue; V(no_database) if there is no such
+      database; V(server) if the connection was lost or a query refused; or why there is no login:
+      V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
+      V(other).
+  returned: failure
   type: str
   sample: unreachable
 """
@@ -345,10 +349,10 @@ def main() -> None:
     except mysql_connection.ConnectionFailed as error:
         module.fail_json(msg=str(error), reason=error.reason)
     except schema_survey.SchemaProblem as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), reason=error.reason)
     except Exception as error:  # a lost connection or a refused query: pymysql's own classes may be missing
         login = mysql_connection.login_from_params(params)
-        module.fail_json(msg=mysql_connection.describe_error(error, login.address))
+        module.fail_json(msg=mysql_connection.describe_error(error, login.address), reason="server")
     module.exit_json(
         changed=False, locked=locked, **schema_survey.describe(survey, params["database"], wanted)
     )

@@ -604,9 +604,9 @@ def test_tls(clean: MySQL, run_module: RunModule, tls_only: Path) -> None:
         (True, "CERTIFICATE_VERIFY_FAILED"),
         (False, "Access denied .* to database 'mysql'"),
     ):
-        uri = uri.store_uri(store, ssl_ca=str(tls_only), ssl_check_hostname=strict)
+        found = uri.store_uri(store, ssl_ca=str(tls_only), ssl_check_hostname=strict)
         with pytest.raises(sqlalchemy.exc.OperationalError, match=error):
-            sqlalchemy.create_engine(uri).connect()
+            sqlalchemy.create_engine(found).connect()
 
 
 # Waiting

@@ -31,6 +31,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.l
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.migrations import (
     read_migrations,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import MARKER
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 from conftest import COLLECTIONS, MySQL, Result, RunModule, free_port
 
@@ -168,7 +169,7 @@ def current(result: Result, server: MySQL) -> None:
     found = tables(server)
     assert result["tables"] == len(found) > 60
     assert {"alembic_version", "experiments", "runs", "secrets"} <= set(found)
-    assert mlflow_schema.MARKER not in found
+    assert MARKER not in found
     assert server.execute(f"SELECT version_num FROM {table('alembic_version')}") == [(HEAD,)]
     triggers = "SELECT 1 FROM information_schema.triggers WHERE trigger_schema = %s"
     assert server.execute(triggers, DATABASE)
@@ -384,7 +385,7 @@ def test_database_of_someone_else(store: MySQL, migrate: Migrate) -> None:
 
 def unfinished(server: MySQL) -> None:
     """As a kill leaves it: the marker, and tables with a foreign key, less than half of them."""
-    server.execute(f"CREATE TABLE {table(mlflow_schema.MARKER)} (started DATETIME PRIMARY KEY)")
+    server.execute(f"CREATE TABLE {table(MARKER)} (started DATETIME PRIMARY KEY)")
     server.execute(f"CREATE TABLE {table('experiments')} (experiment_id INT PRIMARY KEY)")
     reference = f"REFERENCES {table('experiments')} (experiment_id)"
     server.execute(
@@ -415,7 +416,7 @@ def test_unfinished_with_a_run_is_left_alone(store: MySQL, migrate: Migrate) -> 
         message = failed(migrate(check=check))
         assert f"initialisation of {DATABASE} never finished and runs were logged since" in message
         assert "nothing was changed" in message
-        assert f"drop the table {mlflow_schema.MARKER}" in message
+        assert f"drop the table {MARKER}" in message
     assert content(store) == before
 
 
@@ -441,7 +442,7 @@ def test_killed_half_way(store: MySQL, options: dict[str, Any], migrate: Migrate
         assert time.monotonic() < deadline
         time.sleep(0.1)
     left = tables(store)
-    assert mlflow_schema.MARKER in left
+    assert MARKER in left
     assert len(left) < 60  # nobody brought it to its end
     current(ok(migrate(), changed=True), store)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._audit import (
     controls as audit_controls,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Docker, Host
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
 )
@@ -121,18 +122,11 @@ def days_left(end: str) -> float | None:
 class Engine:
     """The engine as the ``docker`` command shows it."""
 
-    def __init__(self, module: Any) -> None:
-        self.module = module
-        self.client = module.get_bin_path("docker")
-
-    def run(self, *arguments: str) -> tuple[int, bytes, str]:
-        if self.client is None:
-            return 127, b"", "there is no docker command"
-        status, out, err = self.module.run_command([self.client, *arguments], encoding=None)
-        return status, out, err.decode("utf-8", "replace").strip()
+    def __init__(self, host: Host) -> None:
+        self.docker = Docker(host)
 
     def read(self, name: str, evidence: audit_controls.Evidence) -> None:
-        status, out, err = self.run("container", "inspect", name)
+        status, out, err = self.docker.run("container", "inspect", name)
         if status != 0:
             missing = "no such container" in err.lower()
             evidence.container_problem = (
@@ -142,17 +136,17 @@ class Engine:
             )
             return
         evidence.container = json.loads(out)[0]
-        status, out, err = self.run("info", "--format", "{{.Swarm.LocalNodeState}}")
-        evidence.swarm = out.decode().strip() if status == 0 else ""
+        status, out, err = self.docker.run("info", "--format", "{{.Swarm.LocalNodeState}}")
+        evidence.swarm = out.strip() if status == 0 else ""
         # The engine wants the process IDs, which the table has first.
-        status, out, err = self.run("top", name, "-eo", "pid,args")
-        lines = out.decode("utf-8", "replace").splitlines()[1:] if status == 0 else []
+        status, out, err = self.docker.run("top", name, "-eo", "pid,args")
+        lines = out.splitlines()[1:] if status == 0 else []
         evidence.processes = [line.split(None, 1)[-1] for line in lines]
         evidence.configuration = [file for path in CONFIGURATION for file in self.files(name, path)]
 
     def files(self, name: str, path: str) -> list[audit_controls.File]:
         """The option files at `path` in the container, which need not exist; private keys are not read."""
-        status, out, _err = self.run("container", "cp", f"{name}:{path}", "-")
+        status, out, _err = self.docker.binary("container", "cp", f"{name}:{path}", "-")
         found = []
         if status == 0:
             with tarfile.open(fileobj=io.BytesIO(out)) as archive:
@@ -186,16 +180,16 @@ def host_file(path: str, evidence: audit_controls.Evidence) -> audit_controls.Fi
     return audit_controls.File(path, found.st_uid, found.st_gid, found.st_mode)
 
 
-def gather(module: Any) -> dict[str, Any]:
-    params = dict(module.params)
+def gather(host: Host) -> dict[str, Any]:
+    params = dict(host.params)
     evidence = audit_controls.Evidence(administrators=params["administrators"])
     if params["container"]:
-        Engine(module).read(params["container"], evidence)
+        Engine(host).read(params["container"], evidence)
     if params["login_unix_socket"] and not os.path.exists(params["login_unix_socket"]):
         params["login_unix_socket"] = None
     login = mysql_connection.login_from_params(params)
     for secret in login.secrets:
-        module.no_log_values.add(secret)
+        host.no_log_values.add(secret)
     try:
         connection = mysql_connection.connect_administrator(login)
         try:

@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import tempfile
-from typing import Any
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
     archive,
@@ -26,6 +25,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.h
     stamps,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.package import SETTINGS, build
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Docker, Host
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
 
 PROGRAM = "bin/mlflow-mysql-backup"
@@ -57,16 +57,16 @@ def settings_file(home: Home, settings: dict[str, object], encrypted: bool = Fal
     return json.dumps(about, indent=2, sort_keys=True) + "\n"
 
 
-def look(module: Any, home: Home) -> dict[str, object]:
+def look(host: Host, home: Home) -> dict[str, object]:
     """Run a command of the program as it is in this release, wherever the host's is of another one."""
-    with tempfile.TemporaryDirectory(dir=module.tmpdir) as directory:
+    with tempfile.TemporaryDirectory(dir=host.tmpdir) as directory:
         program, settings = os.path.join(directory, "program"), os.path.join(directory, SETTINGS)
         with open(program, "wb") as stream:
             stream.write(build(sys.executable))
         with open(settings, "w", encoding="utf-8") as text:
-            text.write(settings_file(home, module.params["settings"]))
-        command = [sys.executable, program, "--settings", settings, *module.params["look"]]
-        return dict(zip(("rc", "stdout", "stderr"), module.run_command(command)))
+            text.write(settings_file(home, host.params["settings"]))
+        command = [sys.executable, program, "--settings", settings, *host.params["look"]]
+        return dict(zip(("rc", "stdout", "stderr"), host.run_command(command)))
 
 
 def present(home: Home, settings: dict[str, object], identity: str | None, secrets: dict[str, str]) -> None:
@@ -87,11 +87,11 @@ def present(home: Home, settings: dict[str, object], identity: str | None, secre
             backup_archive.take(backup_archive.settings_of(about))
 
 
-class Host:
+class Outside:
     """What a store's backups have outside its home."""
 
-    def __init__(self, module: Any, home: Home) -> None:
-        self.module = module
+    def __init__(self, host: Host, home: Home) -> None:
+        self.host = host
         self.home = home
         self.earlier = dict(read_settings(os.path.join(home.path, SETTINGS)))
 
@@ -99,8 +99,8 @@ class Host:
         """Remove what is of the settings before, and not of those that are wanted."""
         now = [wanted.get(name) for name in ("textfile_directory", "container")]
         before = [self.earlier.get(name) for name in ("textfile_directory", "container")]
-        absent = self.module.params["state"] == "absent"
-        files = list(self.module.params["files"])
+        absent = self.host.params["state"] == "absent"
+        files = list(self.host.params["files"])
         old = of_earlier(files, str(now[1]), before[1])
         for path in [*old, *stamps([*old, *(files if absent else [])])]:
             if not self.home.check and "/systemd/system/" in path and os.path.lexists(path):
@@ -126,22 +126,22 @@ class Host:
                 self._systemctl("reset-failed", *names)
 
     def _systemctl(self, *arguments: str) -> None:
-        if self.module.get_bin_path("systemctl") is not None:
-            self.module.run_command(["systemctl", "--quiet", *arguments])
+        if self.host.get_bin_path("systemctl") is not None:
+            self.host.run_command(["systemctl", "--quiet", *arguments])
 
     def _remove_containers(self) -> None:
         """Remove the scratch servers of what was killed."""
-        docker = self.module.get_bin_path("docker")
-        if docker is None or self.home.check:
+        if self.home.check:
             return
+        docker = Docker(self.host)
         label = f"label={scratch_server.LABEL}={self.home.path}"
-        found = self.module.run_command([docker, "ps", "--all", "--quiet", "--filter", label])[1].split()
+        found = docker.run("ps", "--all", "--quiet", "--filter", label)[1].split()
         if found:
-            self.module.run_command([docker, "rm", "--force", *found])
+            docker.run("rm", "--force", *found)
 
 
-def is_missing(module: Any, name: str) -> bool:
-    return not glob.glob(name) if "/" in name else module.get_bin_path(name) is None
+def is_missing(host: Host, name: str) -> bool:
+    return not glob.glob(name) if "/" in name else host.get_bin_path(name) is None
 
 
 def restorable(home: Home, settings: dict[str, object]) -> dict[str, object]:
@@ -168,3 +168,43 @@ def cron_runs() -> bool:
             return os.path.exists(f"/proc/{int(stream.read())}")
     except (OSError, ValueError):
         return False
+
+
+def install(host: Host) -> dict[str, object]:
+    """Do what the options of the module mlflow_mysql_backup ask for; returns its result. Raises OSError."""
+    options = host.params
+    home = Home(options["path"].rstrip("/"), 0, host.check_mode)
+    files = []
+    outside = Outside(host, home)
+    for path, text in sorted(options["files"].items()):
+        before = len(home.before) + len(home.diffs)
+        if text is None:
+            home.remove(path)
+        else:
+            home.text(path, text)
+        if len(home.before) + len(home.diffs) != before:
+            files.append(path)
+    if options["state"] == "present":
+        present(home, options["settings"], options["identity"], options["secrets"])
+    else:
+        for name in (PROGRAM, SETTINGS, *(os.path.join("secrets", secret) for secret in SECRETS)):
+            home.remove(name)
+        outside.reload(files)
+    outside.remove(options["settings"])
+    found = restorable(home, options["settings"]) if options["state"] == "present" else {}
+    if options["look"]:
+        found["looked"] = look(host, home)
+    stopped = [
+        unit for unit in options["units"] if host.run_command(["systemctl", "is-active", "--quiet", unit])[0]
+    ]
+    return {
+        **found,
+        "changed": bool(home),
+        "program": os.path.join(home.path, PROGRAM),
+        "program_is_there": os.path.exists(os.path.join(home.path, PROGRAM)),
+        "missing": [name for name in options["programs"] if is_missing(host, name)],
+        "cron_runs": cron_runs(),
+        "inactive": stopped,
+        "files": files,
+        "diff": home.diff(),
+    }

@@ -16,6 +16,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable, Iterable, Tuple
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import cli
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Host
+
 # Runs a command of the engine's client; returns its exit status and all that it printed.
 Docker = Callable[..., Tuple[int, str]]
 
@@ -226,3 +229,37 @@ def _do(docker: Docker, *arguments: str) -> None:
     status, out = docker(*arguments)
     if status:
         raise OSError(f"docker {arguments[0]}: {out.strip()}")
+
+
+def act(host: Host) -> Outcome:
+    """Do what the options of the module mlflow_mysql_container ask for. Raises OSError.
+
+    In check mode only say what would become of a container that was set aside.
+    """
+    command = cli.Docker(host)
+
+    def docker(*arguments: str) -> tuple[int, str]:
+        status, out, err = command.run(*arguments)
+        return status, out + err
+
+    options = host.params
+    if host.check_mode:
+        settles = options["action"] == "settle" and command.client is not None
+        return Outcome("up", removed=settles and has_aside(docker, options["name"]))
+    if options["action"] == "try":
+        return try_settings(
+            docker, options["image"], options["command"], options["uid"], options["mounts"], options["memory"]
+        )
+    if options["action"] == "set_aside":
+        set_aside(docker, options["name"], options["stop_timeout"])
+        return Outcome("ended")
+    if options["action"] == "put_back":
+        return Outcome("ended", [], put_back(docker, options["name"], options["restart_policy"]))
+    return settle(
+        docker,
+        options["name"],
+        options["restart_policy"],
+        options["timeout"],
+        options["new_data"],
+        options["run_directory"],
+    )

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 class StatementFailed(Exception):
     """The server did not take a statement. The message is fit to be shown."""
 
+    reason = "statement"
+
 
 ER_NOT_VALID_PASSWORD = 1819
 OWN = ("mysql.infoschema", "mysql.session", "mysql.sys")

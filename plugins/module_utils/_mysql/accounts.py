@@ -45,6 +45,8 @@ DATABASE_PRIVILEGES: frozenset[str] = frozenset(
 class BadRequest(ValueError):
     """What is asked for makes no sense. The message says which option to change."""
 
+    reason = "bad_request"
+
 
 @dataclass(frozen=True)
 class Statement:

@@ -32,6 +32,7 @@ PYMYSQL_MINIMUM = "1.0.2"
 # Why a connection failed: ConnectionFailed.reason is one of these.
 UNREACHABLE = "unreachable"
 REFUSED = "refused"
+LOCKED = "locked"
 TLS_REQUIRED = "tls_required"
 TLS_FAILED = "tls_failed"
 NOT_MYSQL = "not_mysql"
@@ -345,7 +346,7 @@ def server_refusal(code: int, text: str, address: Address, user: str = "") -> Co
         ER_HOST_NOT_PRIVILEGED: ("has no account that may log in from this host", REFUSED),
         ER_DBACCESS_DENIED: (f"does not let {user} into the database", REFUSED),
         ER_MUST_CHANGE_PASSWORD_LOGIN: (f"says that the password of {user} has expired", OTHER),
-        ER_ACCOUNT_LOCKED: (f"says that the account of {user} is locked", OTHER),
+        ER_ACCOUNT_LOCKED: (f"says that the account of {user} is locked", LOCKED),
         ER_BLOCKED_BY_PASSWORD_LOCK: (f"blocks {user} after wrong passwords", OTHER),
     }
     message, reason = messages.get(code, (f"refused the connection: {text}", OTHER))

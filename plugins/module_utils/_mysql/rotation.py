@@ -26,6 +26,8 @@ NOTES = 3  # log_error_verbosity with which the server writes notes
 class MarkerUnusable(Exception):
     """The file that says when the rotation began cannot be read or written. The message says what to do."""
 
+    reason = "marker"
+
 
 @dataclass(frozen=True)
 class Begin:

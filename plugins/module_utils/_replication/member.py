@@ -28,6 +28,8 @@ ER_LOST = (2006, 2013, 1053, 0)
 class GroupProblem(Exception):
     """The wanted state cannot be reached. The message says what to do."""
 
+    reason = "group"
+
 
 @dataclass(frozen=True)
 class Source:

@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from typing import Any
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Host
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
 )
@@ -146,8 +147,9 @@ def by_itself(member: replication_member.Member, found: dict[str, Any], check: b
     return changed
 
 
-def run(module: Any, member: replication_member.Member, password: str) -> dict[str, Any]:
-    options, check = module.params, module.check_mode
+def run(
+    options: dict[str, Any], check: bool, member: replication_member.Member, password: str
+) -> dict[str, Any]:
     before = member.info("")
     if not before["group_name"]:
         raise replication_member.GroupProblem(
@@ -185,3 +187,33 @@ def run(module: Any, member: replication_member.Member, password: str) -> dict[s
             "after": {"state": shown[0], "role": shown[1]},
         },
     }
+
+
+def take(host: Host) -> dict[str, Any]:
+    """Do what the options of the module mlflow_mysql_group ask for; returns its result.
+
+    Raises ConnectionFailed and GroupProblem.
+    """
+    options = host.params
+    login = mysql_connection.login_from_params(options)
+    password = ""
+    if options["password_file"]:
+        try:
+            password = mysql_connection.read_password_file(options["password_file"])
+        except FileNotFoundError:
+            raise replication_member.GroupProblem(
+                f"there is no {options['password_file']}: run playbooks/deploy_group.yml"
+            ) from None
+    host.no_log_values.update(secret for secret in (*login.secrets, password) if secret)
+    # The server that the entrypoint runs while it initialises answers the socket, and no port.
+    mysql_connection.wait_for_server(login.tcp_address.host, login.tcp_address.port, options["timeout"])
+    member = replication_member.Member(lambda: mysql_connection.connect_administrator(login))
+    try:
+        return run(options, host.check_mode, member, password)
+    except (mysql_connection.ConnectionFailed, replication_member.GroupProblem):
+        raise
+    except Exception as error:  # a lost connection or a refused statement
+        message = mysql_connection.describe_error(error, login.address)
+        raise mysql_connection.ConnectionFailed(message, "server") from error
+    finally:
+        member.close()

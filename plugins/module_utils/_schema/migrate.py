@@ -28,6 +28,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.c
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import query, read_schema
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.migrations import (
     Migrations,
+    MigrationsMissing,
     read_migrations,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import (
@@ -67,6 +68,17 @@ CONVERTING = (
 
 class Interrupted(SchemaProblem):
     """A migration failed when it had begun."""
+
+    reason = "interrupted"
+
+
+class Failed(Exception):
+    """The work failed. `reason` says why in a word, `left` what the store is like after it, as far as that is known."""
+
+    def __init__(self, message: str, reason: str, left: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.left = left
 
 
 class Work:
@@ -632,3 +644,28 @@ def afterwards(work: Work) -> dict[str, Any]:
         return result_of(work, work.look())
     except Exception:  # nothing is known then, and the failure itself is what counts
         return {"applied": work.applied}
+
+
+def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do what the options of the module mlflow_schema ask for; returns its result. Raises Failed."""
+    work = None
+    try:
+        work = Work(params, check_mode, connection.login_from_params(params))
+        return do(work)
+    except (connection.ConnectionFailed, MigrationsMissing, SchemaProblem, ownership.NotOwner) as error:
+        left = afterwards(work) if work is not None else {}
+        message = str(error)
+        if isinstance(error, Interrupted) and left.get("message"):
+            message = f"{message}. The store is {left['state']} now: {left['message']}"
+        raise Failed(message, error.reason, left) from None
+    except Exception as error:  # a lost connection or a refused statement: pymysql may be missing
+        if work is None:
+            raise
+        message = connection.describe_error(error, work.login.address)
+        left = afterwards(work)
+        if left["applied"] and left.get("message"):
+            message = f"{message}. The store is {left['state']} now: {left['message']}"
+        raise Failed(message, "server", left) from error
+    finally:
+        if work is not None and work.connection.open:
+            work.connection.close()

@@ -23,6 +23,8 @@ PARENT = re.compile(r"^down_revision(?:\s*:[^=]+)?\s*=\s*(?:None|[\"'](\w+)[\"']
 class MigrationsMissing(Exception):
     """There is no MLflow, or none whose migrations make one line, in the virtual environment."""
 
+    reason = "migrations_missing"
+
 
 @dataclass(frozen=True)
 class Migrations:

@@ -9,6 +9,8 @@ from typing import Any, Mapping
 class NotOwner(Exception):
     """Another run works on the database."""
 
+    reason = "not_owner"
+
 
 def schema_lock(database: str) -> str:
     """The name of the lock that whoever changes, dumps or restores the schema of `database` holds."""

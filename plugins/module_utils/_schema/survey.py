@@ -65,6 +65,20 @@ STATEMENTS_MAXIMUM = 2000  # characters
 class SchemaProblem(Exception):
     """The schema cannot be read, or cannot be brought to the wanted state. The message names the remedy."""
 
+    reason = "schema"
+
+
+class UnknownTarget(SchemaProblem):
+    """The wanted MLflow or revision is not in the catalogue."""
+
+    reason = "unknown_target"
+
+
+class NoDatabase(SchemaProblem):
+    """There is no such database, or the account may not see it."""
+
+    reason = "no_database"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -96,7 +110,7 @@ def target(app: str, mlflow_version: str | None, revision: str | None = None) ->
     catalogue = schema_catalogue.load(app)
     if revision is not None:
         if revision not in catalogue or revision == schema_catalogue.INITIAL:
-            raise SchemaProblem(
+            raise UnknownTarget(
                 f"there is no revision {revision} in the catalogue, which ends with "
                 f"{catalogue.revisions[-1].revision} of MLflow {catalogue.newest_release}: correct it, or install a "
                 "newer release of this collection"
@@ -105,7 +119,7 @@ def target(app: str, mlflow_version: str | None, revision: str | None = None) ->
     version = mlflow_version or catalogue.newest_release
     if version not in catalogue.releases:
         known = list(catalogue.releases)
-        raise SchemaProblem(
+        raise UnknownTarget(
             f"MLflow {version} is not in the catalogue, which has {known[0]} to {catalogue.newest_release}: correct "
             "mlflow_version, or install a newer release of this collection"
         )
@@ -127,7 +141,7 @@ def look(
     fresh_statistics(connection)
     if not query(connection, "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", database):
         user = query(connection, "SELECT CURRENT_USER()")[0][0]
-        raise SchemaProblem(
+        raise NoDatabase(
             f"there is no database {database} that {user} may see: make it, or grant rights on it"
         )
     catalogue = schema_catalogue.load(wanted.app)

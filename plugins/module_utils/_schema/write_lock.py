@@ -41,6 +41,8 @@ ER_XAER_RMERR = 1401  # of who may not see them
 class GateProblem(Exception):
     """The gate cannot be closed or opened. The message names the remedy."""
 
+    reason = "write_lock"
+
 
 def label(account: tuple[str, str]) -> str:
     return "{}@{}".format(*account)
@@ -524,8 +526,7 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
     }
 
 
-def run(module: Any, login: mysql_connection.Login) -> dict[str, Any]:
-    options = module.params
+def run(options: dict[str, Any], check: bool, login: mysql_connection.Login) -> dict[str, Any]:
     record = Record(options["path"], options["database"])
     if options["state"] == "open" and record.read() is None:
         # Also when there is no server any more.
@@ -539,7 +540,7 @@ def run(module: Any, login: mysql_connection.Login) -> dict[str, Any]:
         server.lock(options["timeout"])
         ownership.check_owner(options)
         if options["state"] == "open":
-            return reopen(server, record, module.check_mode)
+            return reopen(server, record, check)
         if not server.rows(
             "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", server.database
         ):
@@ -547,6 +548,6 @@ def run(module: Any, login: mysql_connection.Login) -> dict[str, Any]:
             # A migration that was cut off may have left anything: a gate that is closed stays so.
             if recorded is None:
                 raise GateProblem(f"there is no database {server.database}: check database")
-        return close(server, record, options, module.check_mode)
+        return close(server, record, options, check)
     finally:
         connection.close()

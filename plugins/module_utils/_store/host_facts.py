@@ -17,6 +17,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Docker, Host
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.container import ASIDE, MADE
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import certificates
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import identity, swap
@@ -323,22 +324,16 @@ def limits(configuration: dict[str, Any]) -> dict[str, Any]:
 class Engine:
     """The engine as the ``docker`` command shows it."""
 
-    def __init__(self, module: Any) -> None:
-        self.module = module
-        self.client = module.get_bin_path("docker")
+    def __init__(self, host: Host) -> None:
+        self.docker = Docker(host)
         self.error: str | None = None
         about = self._about()
         self.version: str | None = about.get("ServerVersion")
         self.rootless = "name=rootless" in (about.get("SecurityOptions") or [])
         self.data_root: str = about.get("DockerRootDir") or "/var/lib"
 
-    def _docker(self, *arguments: str) -> tuple[int, str, str]:
-        if self.client is None:
-            return 127, "", "there is no docker command"
-        return self.module.run_command([self.client, *arguments])
-
     def _about(self) -> dict[str, Any]:
-        status, out, err = self._docker("info", "--format", "{{json .}}")
+        status, out, err = self.docker.run("info", "--format", "{{json .}}")
         about = json.loads(out) if out.startswith("{") else {}
         if status == 0 and about.get("ServerVersion"):
             return about
@@ -350,7 +345,7 @@ class Engine:
         """Return what ``docker <kind> inspect`` says of those of `names` that there are."""
         if not self.version or not names:
             return []
-        _status, out, _err = self._docker(kind, "inspect", *names)
+        _status, out, _err = self.docker.run(kind, "inspect", *names)
         return json.loads(out or "[]")
 
     def owner(self) -> int | None:
@@ -377,7 +372,9 @@ class Engine:
         """Return the references of all tags of ``repository``."""
         if not self.version:
             return []
-        _status, out, _err = self._docker("image", "ls", repository, "--format", "{{.Repository}}:{{.Tag}}")
+        _status, out, _err = self.docker.run(
+            "image", "ls", repository, "--format", "{{.Repository}}:{{.Tag}}"
+        )
         return [reference for reference in out.split() if not reference.endswith(":<none>")]
 
     def users_of(self, directory: str) -> list[dict[str, str]]:
@@ -385,7 +382,7 @@ class Engine:
         if not self.version:
             return []
         shown = f'{{{{.Names}}}}\t{{{{.State}}}}\t{{{{.Label "{THROW_AWAY}"}}}}\t{{{{.Mounts}}}}'
-        _status, out, _err = self._docker("ps", "--all", "--no-trunc", "--format", shown)
+        _status, out, _err = self.docker.run("ps", "--all", "--no-trunc", "--format", shown)
         wanted = os.path.realpath(directory)
         found = []
         for line in out.splitlines():
@@ -396,11 +393,11 @@ class Engine:
 
     def users(self) -> dict[str, list[str]]:
         """Return the names of the containers, running or not, that were made from each image's ID."""
-        _status, out, _err = self._docker("ps", "--all", "--quiet")
+        _status, out, _err = self.docker.run("ps", "--all", "--quiet")
         found: dict[str, list[str]] = {}
         if out.split():
             shown = ("--format", "{{.Image}} {{.Name}}")
-            _status, out, _err = self._docker("container", "inspect", *shown, *out.split())
+            _status, out, _err = self.docker.run("container", "inspect", *shown, *out.split())
         for line in out.splitlines():
             image, _space, name = line.partition(" ")
             found.setdefault(image, []).append(name.lstrip("/"))
@@ -408,7 +405,7 @@ class Engine:
 
     def members(self, network: str) -> list[str]:
         """Return the names of the containers, running or not, that belong to ``network``."""
-        _status, out, _err = self._docker(
+        _status, out, _err = self.docker.run(
             "ps", "--all", "--filter", f"network={network}", "--format", "{{.Names}}"
         )
         return sorted(out.split())
@@ -435,14 +432,14 @@ class Engine:
         """Return the name of the running container that publishes ``port``."""
         if not self.version:
             return None
-        _status, out, _err = self._docker("ps", "--filter", f"publish={port}", "--format", "{{.Names}}")
+        _status, out, _err = self.docker.run("ps", "--filter", f"publish={port}", "--format", "{{.Names}}")
         return out.split()[0] if out.split() else None
 
 
-def gather(module: Any) -> dict[str, Any]:
+def gather(host: Host) -> dict[str, Any]:
     """Return all facts, see RETURN."""
-    options = module.params
-    engine = Engine(module)
+    options = host.params
+    engine = Engine(host)
     references = [*options["images"]]
     wanted = None
     tagged = engine.tags(options["image"]) if options["image"] else []
@@ -499,8 +496,8 @@ def gather(module: Any) -> dict[str, Any]:
             }
     result: dict[str, Any] = {
         "engine": {
-            "installed": module.get_bin_path("dockerd") is not None,
-            "client": engine.client is not None,
+            "installed": host.get_bin_path("dockerd") is not None,
+            "client": engine.docker.client is not None,
             "version": engine.version,
             "error": engine.error,
             "rootless": engine.rootless,

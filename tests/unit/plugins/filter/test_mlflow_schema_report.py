@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.schema_page import (
-    STYLE,
-    FilterModule,
-)
+from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_schema_report import FilterModule
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.schema_page import STYLE
 
 report = FilterModule().filters()["mlflow_schema_report"]
 

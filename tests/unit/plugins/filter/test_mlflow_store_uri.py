@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.uri import FilterModule
+from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_store_uri import FilterModule
 from sqlalchemy.dialects.mysql import pymysql as pymysql_dialect
 from sqlalchemy.engine import make_url
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import host_facts
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_host_info as module
 
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
@@ -455,7 +456,7 @@ def test_home(tmp_path: Path) -> None:
     }
     assert not host_facts.look_at_home(wanted)
     assert not (tmp_path / "store").exists()
-    home = module.Home(wanted["path"], 999, check=False)
+    home = Home(wanted["path"], 999, check=False)
     home.bring(wanted["context"], wanted["generate"], {}, files=wanted["files"])
     assert host_facts.look_at_home(wanted)
     assert not host_facts.look_at_home({**wanted, "files": {"mlflow.env": "b"}})

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.filter import mlflow_mysql_audit_report as report
+from ansible.errors import AnsibleFilterError
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._audit import (
     controls as audit_controls,
 )
@@ -341,5 +341,5 @@ def test_report() -> None:
     assert lines[2].startswith("fail    Only administrators have FILE") and lines[2].endswith("M5.2")
     assert "a\ufffd[2J" in lines[3] and lines[4].strip().startswith("remedy REVOKE FILE")
     assert all(len(line) <= audit.WIDTH and line.isprintable() for line in lines)
-    with pytest.raises(report.AnsibleFilterError, match="give what that module returned"):
+    with pytest.raises(AnsibleFilterError, match="give what that module returned"):
         audit.audit_report({"changed": False})
