@@ -126,7 +126,16 @@ lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, san
 	ansible-lint --offline
 	antsibull-changelog lint
 	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+	$(MAKE) tarball
 	tools/sanity.sh
+
+# Its exit status tells only whether the importer itself ran. ansible-lint has looked at the same files.
+.PHONY: tarball
+tarball: .venv/dev ## Build the collection, and have galaxy-importer look at it as Galaxy does
+	rm -rf .cache/dist && ansible-galaxy collection build --output-path .cache/dist
+	cd .cache/dist && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main *.tar.gz >import.log 2>&1 || \
+	  { cat import.log; exit 1; }
+	@! grep -E '^(ERROR|CRITICAL|WARNING)' .cache/dist/import.log
 
 .PHONY: units
 units: .venv/dev .cache/test-packages ## Unit tests

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the tables of variables into README.md, those of the audit's controls and of settings into docs/.
+"""Write each role's page, the table of roles into README.md, those of the audit's controls and of settings into docs/.
 
 usage: readme_tables.py [--check]
 
@@ -21,7 +21,9 @@ sys.path[:0] = [str(ROOT / "plugins" / kind) for kind in ("module_utils", "plugi
 controls_of_audit: Any = importlib.import_module("_audit.controls")
 settings_of_store: Any = importlib.import_module("_store.settings")
 
-MARK = re.compile(r"(<!-- (?:variables of|table of) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+MARK = re.compile(r"(<!-- (?:table of )?(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+NO_VARIABLES = "This role has no variables. The other roles depend on it."
 
 
 def plain(text: str) -> str:
@@ -39,22 +41,61 @@ def default(option: dict[str, Any]) -> str:
     return f"`{', '.join(map(str, value))}`" if isinstance(value, list) and value else f"`{value}`"
 
 
-def table(role: str) -> str:
-    """Return the table of a role's variables."""
-    spec = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
-    rows = ["| variable | default | what it does |", "|---|---|---|"]
-    entries = spec["argument_specs"].values()
-    options = {name: option for entry in entries for name, option in entry["options"].items()}
+def text_of(description: str | list[str]) -> list[str]:
+    """Return a description's paragraphs as Markdown."""
+    return [plain(part) for part in ([description] if isinstance(description, str) else description)]
+
+
+def table(options: dict[str, Any]) -> str:
+    """Return the table of the variables of an entry point."""
+    rows = ["| variable | type | default | what it does |", "|---|---|---|---|"]
     for name, option in options.items():
-        text = option["description"]
-        text = " ".join(text) if isinstance(text, list) else text
-        choices = (
-            " One of " + ", ".join(f"`{choice}`" for choice in option["choices"]) + "."
-            if "choices" in option
-            else ""
-        )
-        rows.append(f"| `{name}` | {default(option)} | {plain(text)}{choices} |")
+        text = " ".join(text_of(option["description"]))
+        if "choices" in option:
+            text += " One of " + ", ".join(f"`{choice}`" for choice in option["choices"]) + "."
+        kind = f"list of {option['elements']}" if "elements" in option else option["type"]
+        rows.append(f"| `{name}` | {kind} | {default(option)} | {text} |")
     return "\n".join(rows) + "\n"
+
+
+def description_of(role: str) -> str:
+    """Return what a role is, in one line."""
+    meta = yaml.safe_load((ROOT / "roles" / role / "meta/main.yml").read_text(encoding="utf-8"))
+    return str(meta["galaxy_info"]["description"])
+
+
+def page(role: str) -> str:
+    """Return the page of a role: what each entry point does, and its variables."""
+    lines = ["<!-- Made by `make generated` from meta/argument_specs.yml. -->", f"# Role {role}", ""]
+    file = ROOT / "roles" / role / "meta/argument_specs.yml"
+    if not file.exists():
+        return "\n".join([*lines, f"{description_of(role)}.", "", NO_VARIABLES]) + "\n"
+    shown: dict[str, Any] = {}
+    for name, entry in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].items():
+        if name != "main":
+            lines += [f"## Entry point {name}", ""]
+        lines += [
+            f"{entry['short_description']}.",
+            "",
+            *(f"- {part}" for part in text_of(entry["description"])),
+            "",
+        ]
+        own = {key: option for key, option in entry["options"].items() if key not in shown}
+        if own:
+            lines += [table(own)]
+        if len(own) < len(entry["options"]):
+            lines += [
+                "It takes the variables of the entry points above too, as `ansible-doc -t role` lists them.",
+                "",
+            ]
+        shown.update(entry["options"])
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def roles() -> str:
+    """Return the table of the roles."""
+    rows = [f"| [{name}](roles/{name}/README.md) | {description_of(name)} |" for name in ROLES]
+    return "\n".join(["| role | what it is |", "|---|---|", *rows]) + "\n"
 
 
 def controls() -> str:
@@ -84,22 +125,23 @@ def settings() -> str:
     return "\n".join(rows) + "\n"
 
 
-def content(name: str) -> str:
-    """Return the table of a role's variables, or one of documents in docs/."""
-    made = {"controls": controls, "not_applicable": not_applicable, "settings": settings}
-    return made.get(name, lambda: table(name))()
+TABLES = {"controls": controls, "not_applicable": not_applicable, "settings": settings, "roles": roles}
 
 
 def main() -> int:
-    differ = False
+    made = {f"roles/{role}/README.md": page(role) for role in ROLES}
     for path in ("README.md", "docs/audit.md", "docs/settings.md"):
-        file = ROOT / path
-        old = file.read_text(encoding="utf-8")
-        new = MARK.sub(lambda found: found.group(1) + content(found.group(2)) + found.group(3), old)
-        differ |= old != new
-        if "--check" not in sys.argv[1:]:
-            file.write_text(new, encoding="utf-8")
-    return int(differ and "--check" in sys.argv[1:])
+        old = (ROOT / path).read_text(encoding="utf-8")
+        made[path] = MARK.sub(lambda found: found.group(1) + TABLES[found.group(2)]() + found.group(3), old)
+    differ = [
+        path for path in made if not (ROOT / path).exists() or (ROOT / path).read_text("utf-8") != made[path]
+    ]
+    if "--check" in sys.argv[1:]:
+        print("\n".join(f"{path} is not what `make generated` makes" for path in differ), file=sys.stderr)
+        return int(bool(differ))
+    for path in differ:
+        (ROOT / path).write_text(made[path], encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

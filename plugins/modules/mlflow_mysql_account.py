@@ -349,9 +349,9 @@ waited:
   sample: 1.25
 reason:
   description:
-    - V(bad_request) if the options make no sense; V(statement) if the server refused a statement; or why
-      there is no login: V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed),
-      V(not_mysql), V(library), V(other).
+    - V(bad_request) if the options make no sense; V(statement) if the server refused a statement; or,
+      without a login, V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql),
+      V(library), V(other).
   returned: failure
   type: str
   sample: bad_request

@@ -113,7 +113,7 @@ group:
 reason:
   description:
     - V(group) if the group does not allow it; V(server) if the connection was lost or a statement refused;
-      or why there is no login: V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed),
+      or, without a login, V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed),
       V(not_mysql), V(library), V(other).
   returned: failure
   type: str

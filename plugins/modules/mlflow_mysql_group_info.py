@@ -111,7 +111,7 @@ group:
       elements: dict
 reason:
   description:
-    - V(server) if the connection was lost or a statement refused; or why there is no login: V(unreachable),
+    - V(server) if the connection was lost or a statement refused; or, without a login, V(unreachable),
       V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library), V(other).
   returned: failure
   type: str

@@ -124,7 +124,7 @@ left:
   sample: [/srv/mlflow-mysql/data]
 reason:
   description:
-    - V(file): a file or directory cannot be written or removed.
+    - V(file) if a file or directory cannot be written or removed.
   returned: failure
   type: str
   sample: file

@@ -141,7 +141,7 @@ blind:
   elements: str
 reason:
   description:
-    - V(marker) if the file O(marker) cannot be used; or why there is no answer: V(unreachable), V(refused),
+    - V(marker) if the file O(marker) cannot be used; or, without an answer, V(unreachable), V(refused),
       V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library), V(other).
   returned: failure
   type: str

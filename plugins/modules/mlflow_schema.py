@@ -266,7 +266,7 @@ reason:
     - V(schema) if the schema does not allow it; V(unknown_target) if the wanted MLflow or revision is not
       in the catalogue; V(no_database) if there is no such database; V(interrupted) if a migration failed
       when it had begun; V(migrations_missing) if O(virtualenv) has no MLflow; V(not_owner) if another run
-      has taken over; V(server) if the connection was lost or a statement refused; or why there is no login:
+      has taken over; V(server) if the connection was lost or a statement refused; or, without a login,
       V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
       V(other).
   returned: failure

@@ -173,7 +173,7 @@ disconnected:
 reason:
   description:
     - V(write_lock) if the record in O(path) does not allow it; V(not_owner) if another run has taken over;
-      V(server) if the connection was lost or a statement refused; or why there is no login: V(unreachable),
+      V(server) if the connection was lost or a statement refused; or, without a login, V(unreachable),
       V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library), V(other).
   returned: failure
   type: str

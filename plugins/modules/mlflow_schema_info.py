@@ -298,7 +298,7 @@ revisions:
 reason:
   description:
     - V(unknown_target) if the wanted MLflow is not in the catalogue; V(no_database) if there is no such
-      database; V(server) if the connection was lost or a query refused; or why there is no login:
+      database; V(server) if the connection was lost or a query refused; or, without a login,
       V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
       V(other).
   returned: failure

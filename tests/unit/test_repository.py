@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -54,13 +55,20 @@ def test_the_base_image_is_named_alike() -> None:
     assert version in (ROOT / "db-backend-store/README.md").read_text(encoding="utf-8")
 
 
-def test_the_tables_of_the_readme_are_generated() -> None:
-    assert (
-        subprocess.run([sys.executable, ROOT / "tools/readme_tables.py", "--check"], check=False).returncode
-        == 0
-    )
+def test_pages_are_generated() -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools/readme_tables.py", "--check"], check=False)
+    assert done.returncode == 0
+    page = (ROOT / "roles/mlflow_mysql/README.md").read_text(encoding="utf-8")
+    assert "| `mlflow_mysql_port` | int | `3306` |" in page
+
+
+def test_the_readme_is_short_and_leads_to_every_guide() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"<!-- variables of (\w+) -->", text) and "| `mlflow_mysql_port` | `3306` |" in text
+    assert len(text.encode()) <= 10_000
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    for path in (ROOT / "docs").glob("*.md"):
+        assert path.name == "index.md" or f"(docs/{path.name}" in text, path
+        assert path.name == "index.md" or f"({path.name}" in index, path
 
 
 def test_the_recipe_by_hand_is_rendered() -> None:
@@ -352,3 +360,43 @@ def test_a_contradiction_on_the_command_line_is_refused_first(
     assert done.returncode == 2 and said in " ".join(done.stdout.split()), done.stdout + done.stderr
     tasks = [line for line in done.stdout.splitlines() if line.startswith("TASK")]
     assert len([task for task in tasks if "Interpreter" not in task]) == 1, tasks
+
+
+def test_the_picture_of_the_packages_is_true() -> None:
+    """CONTRIBUTING.md says which packages of plugins/ import which."""
+    plugins = ROOT / "plugins"
+    found: dict[str, set[str]] = {}
+    for path in plugins.rglob("*.py"):
+        kind, *inner = path.relative_to(plugins).parts
+        if kind == "doc_fragments":
+            continue
+        own = f"{kind}/{inner[0]}" if len(inner) > 1 else kind
+        found.setdefault(own, set())
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            if ".backend_store.plugins." in module:
+                target = "/".join(module.split(".backend_store.plugins.")[1].split(".")[:2])
+                found[own].add(target)
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- packages -->\n```\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+
+    def full(name: str) -> str:
+        return f"module_utils/{name}" if name.startswith("_") else name
+
+    lines = [line.partition("->") for line in block.group(1).splitlines()]
+    shown = {full(name.strip()): {full(word) for word in words.split()} for name, _arrow, words in lines}
+    # A package that imports nothing of ours need not be shown, unless it travels to hosts.
+    quiet = {
+        name for name, targets in found.items() if not targets - {name} and name.startswith("plugin_utils/")
+    }
+    beside = {
+        name: {one for one in targets if one != name and not one.startswith(f"{name}/")}
+        for name, targets in found.items()
+    }
+    assert shown == {name: targets for name, targets in beside.items() if name not in quiet}
+    order = list(shown)
+    for name, targets in shown.items():
+        assert all(order.index(name) < order.index(one) for one in targets if one in order), (
+            f"{name} imports upwards"
+        )

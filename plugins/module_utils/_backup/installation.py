@@ -82,9 +82,9 @@ def present(home: Home, settings: dict[str, object], identity: str | None, secre
     home.text(SETTINGS, settings_file(home, settings, identity is not None))
     home.program(PROGRAM, build(sys.executable))
     if not home.check:
-        with contextlib.suppress(backup_archive.BackupProblem, TypeError, ValueError):
+        with contextlib.suppress(archive.BackupProblem, TypeError, ValueError):
             about = {**settings, "home": home.path, "identity_file": None}
-            backup_archive.take(backup_archive.settings_of(about))
+            archive.take(archive.settings_of(about))
 
 
 class Outside:

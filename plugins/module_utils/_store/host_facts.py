@@ -418,7 +418,7 @@ class Engine:
         if not self.version:
             return []
         shown = ("--format", f'{{{{.Name}}}}\t{{{{.Label "{LABEL}"}}}}')
-        _status, out, _err = self._docker("network", "ls", "--filter", f"label={LABEL}", *shown)
+        _status, out, _err = self.docker.run("network", "ls", "--filter", f"label={LABEL}", *shown)
         ours = dict(line.split("\t") for line in out.splitlines() if "\t" in line)
         return [
             name
