@@ -434,7 +434,7 @@ def test_a_look_takes_the_program_of_this_release(home: Path) -> None:
     """In check mode a host has the program of another one, which knows less, and settings of another one."""
     ok(run(home, **wanted(home)), changed=True)
     (home / installation.PROGRAM).write_text("#!/bin/sh\nexit 2\n")
-    (home / module.SETTINGS).write_text("{}")
+    (home / package.SETTINGS).write_text("{}")
     before = everything(home)
     found = run(home, check=True, look=["--json", "list"], **wanted(home))["looked"]
     assert (found["rc"], found["stderr"]) == (0, "")
