@@ -17,7 +17,12 @@ PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 
 def started(*words: str, callback: str = "mlflow_ops.backend_store.steps") -> tuple[int, list[str]]:
     """What a command returns, and the errors that it prints."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    # `make units` says what its own jobs share.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("ANSIBLE_") and name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     done = subprocess.run(
         words,
         cwd=ROOT,

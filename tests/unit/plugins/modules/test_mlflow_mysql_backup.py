@@ -320,7 +320,7 @@ def test_absent(home: Path, tmp_path: Path) -> None:
     (home / "backups/full").mkdir()
     ok(run(home, state="absent"), changed=True)
     left = {str(path.relative_to(home)) for path in home.rglob("*")}
-    assert left == {"bin", "secrets", "backups", "backups/full"}
+    assert left == {"bin", "secrets", "backups", "backups/full", "backups/store.json"}
     ok(run(home, state="absent"), changed=False)
     ok(run(tmp_path / "nowhere", state="absent"), changed=False)
 
