@@ -34,11 +34,13 @@ def main() -> None:
         store_cases.write_plans(found)
         return
     wanted = store_cases.read_plans()
-    differing = [
-        f"{title}: {name} is {value}, and {wanted.get(title, {}).get(name)} is recorded"
+    differing = [f"{title} is not recorded" for title in found if title not in wanted]
+    differing += [f"{title} is no case any more" for title in wanted if title not in found]
+    differing += [
+        f"{title}: {name} is {value}, and {wanted[title].get(name)} is recorded"
         for title, plan in found.items()
         for name, value in plan.items()
-        if wanted.get(title, {}).get(name) != value
+        if title in wanted and wanted[title].get(name) != value
     ]
     if differing:
         sys.exit("\n".join(differing))
