@@ -171,7 +171,7 @@ def test_a_rotation_knows_which_host_has_not_got_the_new_passwords(tmp_path: Pat
         "__mlflow_mysql_group_cut_off": load("roles/mlflow_mysql_group/vars/main.yml")[
             "__mlflow_mysql_group_cut_off"
         ],
-        "__mlflow_mysql_members": ["a", "b", "d"],
+        "mlflow_mysql_store": {"group": {"members": ["a", "b", "d"]}},
     }
     tasks = [
         {"set_fact": {"__mlflow_mysql_group_rotated": True}, "when": "inventory_hostname in ['a', 'b']"},
