@@ -14,6 +14,7 @@ import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._advice import execute
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import fact, group, plan, tls
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.inputs import (
     PREFIX,
@@ -92,7 +93,7 @@ class ActionModule(ActionBase):
         found = arguments["found"]
         if arguments["look"] != "nothing":
             look = host_options(outline, rendered) if rendered else store_options(outline)
-            found = self._execute_module(module_name=HOST_INFO, module_args=look, task_vars=known)
+            found = execute(self, module_name=HOST_INFO, module_args=look, task_vars=known)
             for name in ("ansible_facts", "warnings", "deprecations"):
                 if name in found:
                     result[name] = found.pop(name)
