@@ -119,8 +119,14 @@ def bench(repeats: int) -> None:
                 seconds, outputs[name] = process(command)
                 times[name].append(seconds)
     result = json.loads(outputs["info"])
-    login = mysql_connection.Login("root", (("", "catalogue"),), mysql_connection.Address(unix_socket=socket),
-                              mysql_connection.Address(), 10, mysql_connection.Tls())  # fmt: skip
+    login = mysql_connection.Login(
+        "root",
+        (("", "catalogue"),),
+        mysql_connection.Address(unix_socket=socket),
+        mysql_connection.Address(),
+        10,
+        mysql_connection.Tls(),
+    )
     within = {
         "info": inside_info(login, repeats * 3),
         "mlflow": inside(MLFLOW, url, repeats * 3),

@@ -205,10 +205,10 @@ def _templates(value: Any) -> Iterable[str]:
     """Give what is between braces in a value as it was written."""
     if isinstance(value, str):
         yield from re.findall(r"(?s)\{[{%](.*?)[%}]\}", value)
-    elif type(value) is dict:
+    elif isinstance(value, dict):
         for one in value.values():
             yield from _templates(one)
-    elif type(value) is list:
+    elif isinstance(value, list):
         for one in value:
             yield from _templates(one)
 
