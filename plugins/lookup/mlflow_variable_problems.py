@@ -91,6 +91,9 @@ class LookupModule(LookupBase):
             used = store_variables.used_by(variables, others)
             problems += store_variables.foreign_variables(others, taken, options, used, ignored)
         for name in sorted(set(store_variables.CHOOSING) & set(variables)):
+            # Elsewhere a name without a prefix is the user's own.
+            if name in store_variables.SHORT and name not in (taken or ()):
+                continue
             try:
                 value = self._templar.template(variables[name])
             except AnsibleError:

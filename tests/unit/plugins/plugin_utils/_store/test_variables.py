@@ -316,3 +316,31 @@ def test_every_playbook_says_it_before_anything_else(playbook: str, tmp_path: Pa
     assert len([task for task in tasks if not re.search("mlflow_variables|Interpreter", task)]) <= 1, tasks
     # Ansible repeats the command line, where a user should not write one.
     assert CANARY not in done.stdout.split("PLAY [", 1)[1] + done.stderr
+
+
+def test_a_name_without_a_prefix_is_the_users_own_where_no_playbook_takes_it(tmp_path: Path) -> None:
+    """A fact that is called `before` says nothing of what a restore goes back to."""
+    task = {
+        "name": "Ask",
+        "ansible.builtin.debug": {"msg": "{{ query('mlflow_ops.backend_store.mlflow_variable_problems') }}"},
+    }
+    vars_of = {"before": {"runs": 3}, "to": ""}
+    plays = [
+        {"hosts": "localhost", "gather_facts": False, "vars": vars_of, "tasks": [task]},
+        {
+            **{"hosts": "localhost", "gather_facts": False, "tasks": [task]},
+            "vars": {**vars_of, "__mlflow_variables_taken": ["before"]},
+        },
+    ]
+    (tmp_path / "play.yml").write_text(json.dumps(plays), encoding="utf-8")
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = done.stdout.split("TASK [Ask]")[1:]
+    assert "msg: []" in first and "before is a dictionary" in second and "to is" not in second
