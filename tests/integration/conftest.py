@@ -25,7 +25,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql im
 
 STARTING_TAKES = 120  # seconds at most
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
-COLLECTIONS = Path(mysql_connection.__file__).parents[5]
+COLLECTIONS = Path(mysql_connection.__file__).parents[6]
 
 
 @dataclass(frozen=True)
