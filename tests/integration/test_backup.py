@@ -1137,7 +1137,7 @@ def test_a_log_that_was_reset(backups: Backups) -> None:
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils import _swap
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import swap
 rename, count = os.rename, [0]
 def counted(*arguments):
     count[0] += 1
@@ -1145,7 +1145,7 @@ def counted(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     rename(*arguments)
 os.rename = counted
-_swap.bring_in(_swap.place_of(sys.argv[2]), "1")
+swap.bring_in(swap.place_of(sys.argv[2]), "1")
 """
 
 

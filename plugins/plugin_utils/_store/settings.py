@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
 DATA = "/var/lib/mysql"
-SCRATCH_SERVER_ID = 4294967295  # `_backup_server.SERVER_ID`, and the highest: what is more becomes it
+SCRATCH_SERVER_ID = 4294967295  # `scratch_server.SERVER_ID`, and the highest: what is more becomes it
 DAY = 86400
 MIB = 1024 * 1024
 STRICT = {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL"}
