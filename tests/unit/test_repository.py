@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.variables import FACTS
 
 ROOT = Path(__file__).resolve().parents[2]
 # mlflow_variables is a part of the others, without variables of its own.
@@ -92,7 +93,7 @@ def test_roles_keep_to_their_names() -> None:
     for role in ROLES:
         for path in (ROOT / "roles" / role).glob("tasks/*.yml"):
             for name in re.findall(r"^\s+register: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE):
-                assert name.startswith(f"__{role}_"), (path, name)
+                assert name.startswith(f"__{role}_") or name in FACTS, (path, name)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -111,29 +112,6 @@ def test_booleans_may_be_given_on_the_command_line(role: str) -> None:
             if not re.search(r"to true|is false", line)
         ]
         assert not names or not deciding.findall("\n".join(lines)), path
-
-
-def test_the_digest_of_the_container_holds_all_that_it_is_made_of() -> None:
-    """A variable that an option of the container uses, and its digest does not, would never reach a running one."""
-    tasks = load("roles/mlflow_mysql/tasks/run.yml")
-    (task,) = [task for task in tasks if "community.docker.docker_container" in task]
-    options = task["community.docker.docker_container"]
-    values = load("roles/mlflow_mysql/vars/main.yml")
-    left_out = re.search(r"'key', 'in', \[(.+?)\]", values["__mlflow_mysql_container_options"])
-    assert left_out
-    for name in re.findall(r"'(\w+)'", left_out.group(1)):
-        del options[name]
-    used = set(re.findall(r"\b(?:__)?mlflow_mysql_\w+", yaml.safe_dump(options)))
-    # Its own digest, the name by which it is found, constants, and the host, which decides in check mode only.
-    used -= {
-        "__mlflow_mysql_made",
-        "__mlflow_mysql_made_label",
-        "__mlflow_mysql_label",
-        "__mlflow_mysql_host",
-        "mlflow_mysql_container_name",
-    }
-    assert len(used) > 8
-    assert used <= set(re.findall(r"\b(?:__)?mlflow_mysql_\w+", values["__mlflow_mysql_made"])), used
 
 
 @pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
@@ -156,7 +134,7 @@ LOOKS = {
     "debug",
     "fail",
     "mlflow_mysql_group_info",
-    "mlflow_mysql_host_info",
+    "mlflow_mysql_plan",
     "set_fact",
     "slurp",
     "stat",
@@ -189,7 +167,7 @@ def test_every_playbook_looks_for_the_store_before_it_does_anything(playbook: st
     """Variables that name another store than the one that is there are refused by all of them."""
     plays = [play for play in load(f"playbooks/{playbook}") if "hosts" in play]
     for module, task in in_order(plays[0]["tasks"], ""):
-        if module == "fail" and re.search("__mlflow_mysql(_identity)?_problems", str(task)):
+        if module == "fail" and re.search(r"mlflow_mysql_store\.(identity_)?problems", str(task)):
             return
         assert module in LOOKS, (playbook, task["name"])
     raise AssertionError(f"{playbook} does not look for the store")
@@ -201,7 +179,7 @@ def test_a_rotation_knows_which_host_has_not_got_the_new_passwords(tmp_path: Pat
         "__mlflow_mysql_group_cut_off": load("roles/mlflow_mysql_group/vars/main.yml")[
             "__mlflow_mysql_group_cut_off"
         ],
-        "__mlflow_mysql_members": ["a", "b", "d"],
+        "mlflow_mysql_store": {"group": {"members": ["a", "b", "d"]}},
     }
     tasks = [
         {"set_fact": {"__mlflow_mysql_group_rotated": True}, "when": "inventory_hostname in ['a', 'b']"},

@@ -18,6 +18,8 @@ from typing import Any, Iterable, Mapping, Sequence
 PREFIXES = ("mlflow_mysql_", "mlflow_schema_", "docker_engine_", "mysql_base_image_")
 # What playbooks take that no role specifies.
 OF_PLAYBOOKS = ("mlflow_mysql_serial",)
+# What roles find out and know a store by.
+FACTS = ("mlflow_mysql_store",)
 # What playbooks take without a prefix: a name that is nearly one of these is an error on the command line only.
 SHORT = ("to", "before", "member", "recover_from")
 # What people write instead.
@@ -120,7 +122,7 @@ def unknown_variables(
     ``given`` are the names from the command line. ``ignored`` are patterns, as of a shell, of names that the user has
     for other purposes.
     """
-    known = {*known, *OF_PLAYBOOKS}
+    known = {*known, *OF_PLAYBOOKS, *FACTS}
     patterns = list(ignored)
     given = set(given)
     shortened = _shortened(known)

@@ -394,6 +394,7 @@ def test_why_a_program_failed(result: dict[str, Any], problem: str) -> None:
     assert problem in said and "non-zero" not in said
 
 
+@pytest.mark.parametrize("module", ["mlflow_mysql_host_info", "mlflow_mysql_plan"])
 @pytest.mark.parametrize(
     "variables, says",
     [
@@ -405,10 +406,11 @@ def test_why_a_program_failed(result: dict[str, Any], problem: str) -> None:
     ],
 )
 def test_what_keeps_a_host_from_running_anything_is_named_without_the_callback(
-    tmp_path: Path, variables: dict[str, Any], says: str
+    tmp_path: Path, variables: dict[str, Any], says: str, module: str
 ) -> None:
     """The first task of a play that needs the host says it itself."""
     words = ("-e", json.dumps({"ansible_become_user": "nobody", **variables}))
-    tasks = [{"name": "Look", "mlflow_ops.backend_store.mlflow_mysql_host_info": {}}]
+    defaults = yaml.safe_load((ROOT / "roles/mlflow_mysql/defaults/main.yml").read_text(encoding="utf-8"))
+    tasks = [{"name": "Look", f"mlflow_ops.backend_store.{module}": {}, "vars": defaults}]
     said = run(tasks, tmp_path, *words, callback="default", become=True)
     assert "fatal: [a]: FAILED!" in said and says in said and "Ansible said: " in said

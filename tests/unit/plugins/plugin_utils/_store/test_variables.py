@@ -64,7 +64,8 @@ def test_names_of_others_are_left_alone() -> None:
     own = [
         "vault_mlflow_mysql_user_password",
         "my_mlflow_mysql_port",
-        "__mlflow_mysql_host",
+        "__mlflow_mysql_wants",
+        "mlflow_mysql_store",
         "_mlflow_mysql_prot",
         "ansible_port",
         "mlflow_tracking_uri",

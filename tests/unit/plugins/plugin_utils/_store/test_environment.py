@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import checks
+from store_cases import Case, load_cases, planned, texts_of
 
-ROLE = Path(__file__).resolve().parents[2] / "roles/mlflow_mysql"
+HOST = load_cases()[0].host
 VALUES = {
     "plain": "tcmalloc.so",
     "dollar": "a$HOME ${PATH:-x} $$",
@@ -38,38 +36,16 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What the role makes of each case."""
-    directory = tmp_path_factory.mktemp("computed")
-    checks = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))["__mlflow_mysql_checks"]
-    wanted = {
-        "dockerfile": f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/Dockerfile.j2') }}}}",
-        "problems": "{{ checks | selectattr('fails') | map(attribute='message') | list }}",
-    }
-    tasks = [
-        {
-            "ansible.builtin.copy": {"dest": f"{directory}/{name}.json", "content": "{{ wanted | to_json }}"},
-            "vars": {
-                "mlflow_mysql_environment": case,
-                "checks": [check for check in checks if "_environment" in str(check)],
-                "wanted": wanted,
-            },
+def computed() -> dict[str, dict[str, Any]]:
+    """What is planned for each case."""
+    variables = {name: {"mlflow_mysql_environment": case} for name, case in CASES.items()}
+    return {
+        name: {
+            "dockerfile": files["context"]["Dockerfile"],
+            "problems": list(checks.settings(planned(Case(name, variables[name], host=HOST)))),
         }
-        for name, case in CASES.items()
-    ]
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {"__mlflow_mysql_host": {}},
-        "vars_files": [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")],
-        "tasks": tasks,
+        for name, files in texts_of(variables).items()
     }
-    playbook = directory / "play.yml"
-    playbook.write_text(yaml.safe_dump([play]), encoding="utf-8")
-    done = subprocess.run(["ansible-playbook", playbook], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {name: json.loads((directory / f"{name}.json").read_text(encoding="utf-8")) for name in CASES}
 
 
 def read_by_docker(line: str) -> tuple[str, str]:

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Both sides of the connection, as the role's variables compute them: the server's limit, and MLflow's pools."""
+"""Both sides of the connection, as they are planned: the server's limit, and MLflow's pools."""
 
 from __future__ import annotations
 
-import json
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import checks
+from store_cases import Case, load_cases, planned, texts_of
 
-ROLE = Path(__file__).resolve().parents[2] / "roles/mlflow_mysql"
+HOST = load_cases()[0].host
 # What a user sets, by the name of the case.
 CASES: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -41,41 +40,20 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What the role makes of each case."""
-    directory = tmp_path_factory.mktemp("computed")
-    checks = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))["__mlflow_mysql_checks"]
-    # Those that need no host.
-    checks = [check for check in checks if "_server_" in str(check) or "_max_connections" in str(check)]
-    assert len(checks) == 5
-    wanted = {
-        "max_connections": "{{ __mlflow_mysql_max_connections | int }}",
-        "most": "{{ __mlflow_mysql_server_connections | int }}",
-        "pids_limit": "{{ __mlflow_mysql_pids_limit | int }}",
-        "environment": f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/mlflow.env.j2') }}}}",
-        "configuration": f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/my.cnf.j2') }}}}",
-        "problems": "{{ checks | selectattr('fails') | map(attribute='message') | list }}",
-    }
-    tasks = [
-        {
-            "ansible.builtin.copy": {"dest": f"{directory}/{name}.json", "content": "{{ wanted | to_json }}"},
-            "vars": {**case, "checks": checks, "wanted": wanted},
+def computed() -> dict[str, dict[str, Any]]:
+    """What is planned for each case."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, files in texts_of(CASES).items():
+        plan = planned(Case(name, CASES[name], host=HOST))
+        found[name] = {
+            "max_connections": plan.outline.connections.maximum,
+            "most": plan.outline.connections.server,
+            "pids_limit": plan.sizes.pids_limit,
+            "environment": files["files"]["mlflow.env"],
+            "configuration": files["context"]["my.cnf"],
+            "problems": list(checks.connections(plan)),
         }
-        for name, case in CASES.items()
-    ]
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {"__mlflow_mysql_host": {}},
-        "vars_files": [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")],
-        "tasks": tasks,
-    }
-    playbook = directory / "play.yml"
-    playbook.write_text(yaml.safe_dump([play]), encoding="utf-8")
-    done = subprocess.run(["ansible-playbook", playbook], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {name: json.loads((directory / f"{name}.json").read_text(encoding="utf-8")) for name in CASES}
+    return found
 
 
 def test_a_setting_is_found_however_it_is_written(computed: dict[str, dict[str, Any]]) -> None:

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that gives accounts the passwords that are in variables."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping, Sequence
+
+DOCUMENTATION = r"""
+name: mlflow_mysql_given_passwords
+author:
+  - The mlflow_ops.backend_store authors
+version_added: 0.1.0
+short_description: Give accounts the passwords that are in variables
+description:
+  - A plan of M(mlflow_ops.backend_store.mlflow_mysql_plan) has no password. Where one is in a variable, the account has
+    C(given) with the name of the variable's account; it is put in here, in the task that needs it.
+  - Use it in tasks with C(no_log) only.
+positional: _input
+options:
+  _input:
+    description: Accounts as the plan has them.
+    type: list
+    elements: dict
+    required: true
+  given:
+    description: Dictionary from the names of accounts to passwords.
+    type: dict
+    required: true
+seealso:
+  - module: mlflow_ops.backend_store.mlflow_mysql_plan
+"""
+
+EXAMPLES = r"""
+- name: Give an account its password
+  ansible.builtin.assert:
+    that: wanted == [{'name': 'root', 'host': 'localhost', 'password': 'just an example'}]
+  vars:
+    wanted: "{{ [{'name': 'root', 'host': 'localhost', 'given': 'root'}]
+      | mlflow_ops.backend_store.mlflow_mysql_given_passwords({'root': 'just an example'}) }}"
+  no_log: true
+"""
+
+RETURN = r"""
+_value:
+  description: The accounts as M(mlflow_ops.backend_store.mlflow_mysql_account) takes them.
+  type: list
+  elements: dict
+"""
+
+
+def given_passwords(accounts: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The accounts with their passwords."""
+    return [
+        {
+            **{name: value for name, value in account.items() if name != "given"},
+            **({"password": given[account["given"]]} if "given" in account else {}),
+        }
+        for account in accounts
+    ]
+
+
+class FilterModule:
+    """What ansible-core asks for."""
+
+    def filters(self) -> dict[str, Callable[..., list[dict[str, Any]]]]:
+        return {"mlflow_mysql_given_passwords": given_passwords}

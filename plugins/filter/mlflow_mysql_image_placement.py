@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that says who builds an image, and who gets it from whom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Callable, Mapping, Sequence
+
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.images import builds, place
+
+DOCUMENTATION = r"""
+name: mlflow_mysql_image_placement
+author:
+  - The mlflow_ops.backend_store authors
+version_added: 0.1.0
+short_description: Say who builds an image, and who gets it from whom
+description:
+  - Of hosts that want the same image one builds it, or has it from earlier, and the others get it from there.
+  - It is decided anew whenever it is asked, since hosts may fail in between.
+positional: _input, name
+options:
+  _input:
+    description:
+      - The variables of all hosts, with their C(mlflow_mysql_store) and, if they want an image that they have not,
+        C(__mlflow_mysql_wants).
+    type: dict
+    required: true
+  name:
+    description: The host that asks.
+    type: str
+    required: true
+  batch:
+    description: The hosts of this batch that did not fail.
+    type: list
+    elements: str
+    required: true
+  hosts:
+    description: The hosts of the play that did not fail, of earlier batches too.
+    type: list
+    elements: str
+    required: true
+  distribution:
+    description: How images are handed out.
+    type: str
+    choices: [archive, registry]
+    required: true
+seealso:
+  - module: mlflow_ops.backend_store.mlflow_mysql_plan
+"""
+
+EXAMPLES = r"""
+- name: Show who has the image
+  ansible.builtin.debug:
+    msg: "{{ placement.source }}"
+  vars:
+    wanted: "store:1"
+    placement: "{{ {'one': {'mlflow_mysql_store': {'image': {'wanted': wanted, 'there': true, 'refresh': false},
+      'host': {'images': {wanted: {'id': 'sha256:1'}}}}}}
+      | mlflow_ops.backend_store.mlflow_mysql_image_placement('one', batch=['one'], hosts=['one'],
+      distribution='archive') }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(wanting), a dictionary from each host that wants an image to its reference; C(requester), the first of them;
+      C(source), the host that has what that one wants, or builds it; C(receivers), those that get it from there;
+      C(leader), the first of those that want the same as this host; C(builds), whether this host builds.
+  type: dict
+"""
+
+
+def image_placement(
+    variables: Mapping[str, Any], name: str, batch: Sequence[str], hosts: Sequence[str], distribution: str
+) -> dict[str, Any]:
+    """The placement, see RETURN."""
+    wants = {host: variables[host].get("__mlflow_mysql_wants") for host in batch}
+    stores = {host: variables[host].get("mlflow_mysql_store") for host in hosts}
+    having = {
+        host: [reference for reference, image in store["host"]["images"].items() if image]
+        for host, store in stores.items()
+        if store and "host" in store
+    }
+    image = stores[name]["image"]
+    wanting = {host: reference for host, reference in wants.items() if reference}
+    found = place(image["wanted"], wanting, having, image["refresh"])
+    return {**asdict(found), "builds": builds(name, distribution, image["there"], found)}
+
+
+class FilterModule:
+    """What ansible-core asks for."""
+
+    def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
+        return {"mlflow_mysql_image_placement": image_placement}
