@@ -330,7 +330,7 @@ class Ours(Mysql):
             "mlflow_mysql_network": self.container,
             "mlflow_mysql_port": self.port,
             "mlflow_schema_virtualenv": str(self.home.parent / "virtualenv"),
-            "mlflow_mysql_backup_schedule": "none",
+            "mlflow_backup_schedule": "none",
             "mlflow_mysql_settings": self.settings,
             **({} if profile is None else {"mlflow_mysql_profile": profile}),
             **({} if indexes is None else {"mlflow_schema_extra_indexes": list(INDEXES)}),

@@ -37,7 +37,7 @@ FILES = ("mlflow.env",)
 OTHERS = (
     *("mysql_base_image_repository", "mysql_base_image_version", "mysql_base_image_refresh"),
     *("mysql_base_image_digest", "mysql_base_image_source", "mysql_base_image_archive"),
-    *("docker_engine_host", "docker_engine_manage", "mlflow_mysql_backup_state"),
+    *("docker_engine_host", "docker_engine_manage", "mlflow_backup_state"),
     *("mlflow_mysql_group_free_mb", "mlflow_mysql_tls_key_passphrase", "ansible_host", "ansible_managed"),
 )
 # Options of the container that can be changed while it runs, and those that say how and not what.

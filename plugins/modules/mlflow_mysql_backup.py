@@ -43,7 +43,7 @@ options:
     default: present
   settings:
     description:
-      - What the program must know, as the role P(mlflow_ops.backend_store.mlflow_mysql_backup#role) gives it. C(home)
+      - What the program must know, as the role P(mlflow_ops.backend_store.mlflow_backup#role) gives it. C(home)
         is O(path).
       - Needed if O(state=present). C(directory) is the directory of the backups.
       - With O(state=absent), C(container) and C(textfile_directory) say where to look for what was written for the
@@ -124,7 +124,7 @@ files:
 restorable:
   description:
     - What can be restored now. C(spans) are the moments, C(complete) is whether they are all that the store holds,
-      C(needs) the word for why a full backup is needed, V(none), V(reset), V(gap), V(hole) or V(off_host), and C(text)
+      C(needs) the word for why a full backup is needed, V(none), V(reset), V(gap), V(hole) or V(offsite), and C(text)
       says all of it, C(moments) only what can be restored. C(running) is whether a full backup is being made.
     - Told from the files that are there, without asking the store.
   returned: O(state=present)

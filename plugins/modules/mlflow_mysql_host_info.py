@@ -44,7 +44,7 @@ options:
     description: Name of a container to look for.
     type: str
   home:
-    description: Options of M(mlflow_ops.backend_store.mlflow_mysql_home), to see whether it would do anything.
+    description: Options of M(mlflow_ops.backend_store.mlflow_mysql_layout), to see whether it would do anything.
     type: dict
     suboptions:
       path:
@@ -218,8 +218,8 @@ data_dir:
     state:
       description:
         - V(absent), V(empty), V(interrupted) (an initialisation that never finished), V(mysql), V(swapping) (half
-          swapped for restored data; M(mlflow_ops.backend_store.mlflow_mysql_home) undoes that) or V(foreign) (something
-          that is not MySQL's).
+          swapped for restored data; M(mlflow_ops.backend_store.mlflow_mysql_layout) undoes that) or V(foreign)
+          (something that is not MySQL's).
       type: str
     version:
       description: Version of the MySQL server that last opened it, V(null) if it cannot be told.

@@ -127,7 +127,7 @@ options:
     type: path
 seealso:
   - module: mlflow_ops.backend_store.mlflow_schema_info
-  - module: mlflow_ops.backend_store.mlflow_schema_gate
+  - module: mlflow_ops.backend_store.mlflow_mysql_write_lock
 """
 
 EXAMPLES = r"""

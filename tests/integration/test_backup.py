@@ -730,22 +730,22 @@ def test_off_the_host(backups: Backups, history: History, tmp_path: Path, tool: 
     directory, place, fetched = tmp_path / "backups", tmp_path / "place", tmp_path / "fetched"
     shutil.copytree(history.directory, directory)
     (backups.store.home / "secrets/backup_restic_password").write_text("of the repository")
-    backups.use(directory, off_host={"tool": tool, "target": str(place), "interval": 1})
-    backups.run("off-host")
+    backups.use(directory, offsite={"tool": tool, "target": str(place), "interval": 1})
+    backups.run("offsite")
     if tool == "rclone":
         assert sorted(path.name for path in (place / "full").iterdir()) == history.fulls
     # What is lost here is not lost there.
     shutil.rmtree(directory)
     directory.mkdir()
-    backups.run("off-host")
+    backups.run("offsite")
     backups.run("fetch", "--into", str(fetched))
     assert backups.run("--directory", str(fetched), "plan")["backup"] == history.fulls[-1]
     assert backups.run("--directory", str(fetched), "list")["damaged"] == {}
     assert "is there already" in backups.problem("fetch", "--into", str(fetched))
     (tmp_path / "file").write_text("")
-    backups.use(history.directory, off_host={"tool": tool, "target": str(tmp_path / "file"), "interval": 1})
-    assert str(tmp_path / "file") in backups.problem("off-host")
-    assert not (history.directory / ".off-host").exists()
+    backups.use(history.directory, offsite={"tool": tool, "target": str(tmp_path / "file"), "interval": 1})
+    assert str(tmp_path / "file") in backups.problem("offsite")
+    assert not (history.directory / ".offsite").exists()
 
 
 def wait_for_port(port: int) -> None:
@@ -782,16 +782,14 @@ def test_off_the_host_over_sftp(backups: Backups, history: History, tmp_path: Pa
     server = subprocess.Popen([*serve, str(place)], stderr=subprocess.DEVNULL)
     try:
         wait_for_port(port)
-        backups.use(
-            history.directory, off_host={"tool": "rclone", "target": "elsewhere:store", "interval": 1}
-        )
-        backups.run("off-host")
+        backups.use(history.directory, offsite={"tool": "rclone", "target": "elsewhere:store", "interval": 1})
+        backups.run("offsite")
         assert sorted(path.name for path in (place / "store/full").iterdir()) == history.fulls
         backups.run("fetch", "--into", str(fetched))
         assert backups.run("--directory", str(fetched), "plan")["backup"] == history.fulls[-1]
         server.kill()
         server.wait()
-        problem = backups.problem("off-host")
+        problem = backups.problem("offsite")
         assert "elsewhere:store: rclone copy failed" in problem and password not in problem
     finally:
         server.kill()

@@ -194,7 +194,7 @@ def test_a_group_from_its_beginning(pair: Pair, run_module: RunModule) -> None:
     first.execute("INSERT INTO mlflow.runs VALUES (2)")
     message = failed(run_module(MODULE, pair.options("a", "joined")))
     assert "transactions that the group has not" in message
-    assert "mlflow_mysql_group_discard" in message
+    assert "mlflow_replication_discard" in message
     assert first.execute("SELECT id FROM mlflow.runs") == [(1,), (2,)]
     back = ok(run_module(MODULE, pair.options("a", "joined", discard=True)), changed=True)
     assert back["cloned"] is True

@@ -25,7 +25,7 @@ def test_the_mlflow_that_reads_what_drills_restore(tmp_path: Path, goes_on: bool
         "name": "A play",
         "hosts": "all",
         "gather_facts": False,
-        "vars_files": [str(ROOT / "roles/mlflow_mysql_backup/vars/main.yml")],
+        "vars_files": [str(ROOT / "roles/mlflow_backup/vars/main.yml")],
         "vars": {
             "mlflow_mysql_home": str(tmp_path / "store"),
             "mlflow_schema_mlflow_version": "3.18.0",
@@ -37,7 +37,7 @@ def test_the_mlflow_that_reads_what_drills_restore(tmp_path: Path, goes_on: bool
                 "ansible.builtin.include_role": role,
                 "vars": {"__mlflow_schema_goes_on": goes_on},
             },
-            {"name": "Told", "ansible.builtin.debug": {"msg": "TOLD {{ __mlflow_mysql_backup_unread }} END"}},
+            {"name": "Told", "ansible.builtin.debug": {"msg": "TOLD {{ __mlflow_backup_unread }} END"}},
         ],
     }
     playbook = tmp_path / "play.yml"
@@ -65,6 +65,6 @@ def test_the_mlflow_that_reads_what_drills_restore(tmp_path: Path, goes_on: bool
         assert (
             "TOLD Drills cannot read what they restore, as MLflow 3.18.0 could not be installed into" in said
         )
-        assert "mlflow_mysql_backup_drill_mlflow to false END" in said
+        assert "mlflow_backup_drill_mlflow to false END" in said
     else:
         assert "MLflow 3.18.0 could not be installed into" in said

@@ -149,11 +149,10 @@ def in_order(tasks: list[Any], role: str) -> Iterator[tuple[str, dict[str, Any]]
         for key, options in task.items():
             module = key.rpartition(".")[2]
             if module in ("include_role", "import_role"):
-                for name in re.findall(r"mlflow_mysql_\w+|mlflow_schema|mlflow_mysql\b", options["name"]):
-                    # `by_group` of restore.yml is no role.
-                    if not name.endswith("by_group"):
-                        file = options.get("tasks_from", "main.yml")
-                        yield from in_order(load(f"roles/{name}/tasks/{file}"), name)
+                # The name in restore.yml is one of two.
+                for name in re.findall(r"\bmlflow_[a-z]+\b", options["name"].replace("mlflow_ops", "")):
+                    file = options.get("tasks_from", "main.yml")
+                    yield from in_order(load(f"roles/{name}/tasks/{file}"), name)
             elif module in ("include_tasks", "import_tasks"):
                 file = options["file"] if isinstance(options, dict) else options
                 if "{{" not in file and role:
@@ -176,14 +175,14 @@ def test_every_playbook_looks_for_the_store_before_it_does_anything(playbook: st
 def test_a_rotation_knows_which_host_has_not_got_the_new_passwords(tmp_path: Path) -> None:
     """What a group's rotation would cut off: hosts that were lost, or left out with --limit."""
     variables = {
-        "__mlflow_mysql_group_cut_off": load("roles/mlflow_mysql_group/vars/main.yml")[
-            "__mlflow_mysql_group_cut_off"
+        "__mlflow_replication_cut_off": load("roles/mlflow_replication/vars/main.yml")[
+            "__mlflow_replication_cut_off"
         ],
         "mlflow_mysql_store": {"group": {"members": ["a", "b", "d"]}},
     }
     tasks = [
-        {"set_fact": {"__mlflow_mysql_group_rotated": True}, "when": "inventory_hostname in ['a', 'b']"},
-        {"debug": {"msg": "cut off: {{ __mlflow_mysql_group_cut_off | join }}."}, "run_once": True},
+        {"set_fact": {"__mlflow_replication_rotated": True}, "when": "inventory_hostname in ['a', 'b']"},
+        {"debug": {"msg": "cut off: {{ __mlflow_replication_cut_off | join }}."}, "run_once": True},
     ]
     play = {
         "hosts": "all:!c",
@@ -311,7 +310,7 @@ def test_what_a_playbook_tells_a_role_is_not_told_otherwise_on_the_command_line(
     "playbook, given, said",
     [
         ("remove", {"mlflow_mysql_state": "present"}, "mlflow_mysql_state is present on the command line"),
-        ("remove", {"mlflow_mysql_backup_state": "present"}, "mlflow_mysql_backup_state is present on"),
+        ("remove", {"mlflow_backup_state": "present"}, "mlflow_backup_state is present on"),
         *[
             (name, {"mlflow_schema_app": "auth"}, "mlflow_schema_app is given with -e")
             for name in ("check", "upgrade_schema", "convert_schema", "deploy")

@@ -65,7 +65,7 @@ class Settings:
     mlflow: str | None = None
     mlflow_version: str | None = None
     docker_host: str | None = None
-    off_host: Mapping[str, Any] = field(default_factory=dict)
+    offsite: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def data(self) -> str:
@@ -118,7 +118,7 @@ def settings_of(found: Any) -> Settings:
             if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
                 raise TypeError("recipients is no list of texts")
             values[name] = tuple(value)
-        elif name == "off_host":
+        elif name == "offsite":
             values[name] = dict(value or {})
         elif value or name not in OPTIONAL:
             if not isinstance(value, str):
@@ -253,8 +253,8 @@ REMEDIES = {
     "No space left": ". The disk is full: make room",
     "quota exceeded": ". The disk is full: make room",
     "no identity matched": ". Give the identity of one of the recipients that it was encrypted for",
-    "malformed recipient": ". Correct mlflow_mysql_backup_recipients",
-    "unknown recipient type": ". Correct mlflow_mysql_backup_recipients",
+    "malformed recipient": ". Correct mlflow_backup_recipients",
+    "unknown recipient type": ". Correct mlflow_backup_recipients",
 }
 
 
@@ -336,12 +336,12 @@ def unpacking(path: str, identity_file: str | None) -> list[list[str]]:
     if path.endswith(".age"):
         if identity_file is None:
             raise BackupProblem(
-                f"{path} is encrypted, and there is no age identity on this host: set mlflow_mysql_backup_identity"
+                f"{path} is encrypted, and there is no age identity on this host: set mlflow_backup_identity"
             )
         if not os.path.exists(identity_file):
             raise BackupProblem(
                 f"{path} is encrypted, and the age identity {identity_file} is not there: put it back, or set "
-                "mlflow_mysql_backup_identity"
+                "mlflow_backup_identity"
             )
         commands.insert(0, ["age", "-d", "-i", identity_file])
     return commands
@@ -469,7 +469,7 @@ def owner_problem(directory: str, home: str) -> str | None:
             return None
     return (
         f"{directory} holds the backups of another store, {container} in {there}: give each store a directory of its "
-        "own (mlflow_mysql_backup_directory). To restore from it, leave that as it is and set mlflow_mysql_backup_from"
+        "own (mlflow_backup_directory). To restore from it, leave that as it is and set mlflow_backup_from"
     )
 
 

@@ -163,10 +163,10 @@ def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, A
     asked = wanted()
     result: dict[str, Any] = measured(settings, "full", work) if asked else {"made": False}
     # Where another process made it meanwhile, it is copied when this returns too.
-    if settings.off_host and (asked or needs(settings) == reach.ELSEWHERE):
-        say(f"The backups are copied to {settings.off_host['target']}.")
+    if settings.offsite and (asked or needs(settings) == reach.ELSEWHERE):
+        say(f"The backups are copied to {settings.offsite['target']}.")
         try:
-            copy_off_host(settings, forget=True, wait=options.wait)
+            copy_offsite(settings, forget=True, wait=options.wait)
         except BackupProblem as error:
             raise BackupProblem(
                 f"the full backup is made on this host, but it is not copied off the host: {error}"
@@ -180,7 +180,7 @@ def needs(settings: Settings) -> str | None:
     return None if found is None else found[0]
 
 
-def copy_off_host(settings: Settings, forget: bool = False, wait: bool = False) -> None:
+def copy_offsite(settings: Settings, forget: bool = False, wait: bool = False) -> None:
     """Copy all backups off the host, and publish how it went. Raises BackupProblem."""
 
     def work() -> tuple[None, list[str]]:
@@ -190,20 +190,20 @@ def copy_off_host(settings: Settings, forget: bool = False, wait: bool = False) 
             place.forget()
         return None, [
             sample(
-                "off_host_timestamp_seconds", time.time(), "When the backups were last copied off the host."
+                "offsite_timestamp_seconds", time.time(), "When the backups were last copied off the host."
             )
         ]
 
-    measured(settings, "off_host", work)
+    measured(settings, "offsite", work)
 
 
-def command_off_host(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+def command_offsite(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
     os.nice(19)
-    copy_off_host(settings)
-    return {"target": settings.off_host["target"]}
+    copy_offsite(settings)
+    return {"target": settings.offsite["target"]}
 
 
-def text_off_host(result: Mapping[str, Any]) -> str:
+def text_offsite(result: Mapping[str, Any]) -> str:
     return f"The backups are copied to {result['target']}."
 
 
@@ -285,7 +285,7 @@ class OffHostCopies:
     """Copies off the host, each in a process of its own: a slow line keeps nothing else waiting."""
 
     def __init__(self, settings: Settings) -> None:
-        self.interval = float(settings.off_host["interval"]) if settings.off_host else None
+        self.interval = float(settings.offsite["interval"]) if settings.offsite else None
         self.begun = 0.0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -295,7 +295,7 @@ class OffHostCopies:
             return
         if self.process is None or self.process.poll() is not None:
             self.begun = time.monotonic()
-            self.process = subprocess.Popen([sys.argv[0], "off-host"], stdout=subprocess.DEVNULL)
+            self.process = subprocess.Popen([sys.argv[0], "offsite"], stdout=subprocess.DEVNULL)
 
 
 def text_full(result: Mapping[str, Any]) -> str:
@@ -619,7 +619,7 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--events-off", action="store_true", help="its server starts without events")
             for waiting in (full, one):
                 waiting.add_argument("--wait", action="store_true", help="wait for one that is being made")
-    commands.add_parser("off-host", help="copy all of it to the place off the host that is set")
+    commands.add_parser("offsite", help="copy all of it to the place off the host that is set")
     fetch = commands.add_parser("fetch", help="bring everything back from the place off the host")
     fetch.add_argument("--into", required=True, help="the directory to make")
     commands.add_parser("room", help="say whether the store as it is now could be restored")
@@ -649,7 +649,7 @@ def run(options: argparse.Namespace) -> str | None:
     if options.directory:
         # Monitoring is told of the store's own, and those are copied off the host.
         settings = dataclasses.replace(
-            settings, directory=options.directory, textfile_directory=None, off_host={}
+            settings, directory=options.directory, textfile_directory=None, offsite={}
         )
     elif options.command in WRITES:
         take(settings)

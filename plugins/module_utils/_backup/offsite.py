@@ -23,8 +23,8 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.a
     program,
 )
 
-SNAPSHOT = ".off-host"
-OFF_HOST = ".off_host"  # was changed when the backups were copied off the host the last time
+SNAPSHOT = ".offsite"
+OFF_HOST = ".offsite"  # was changed when the backups were copied off the host the last time
 TAG = "mlflow-mysql-backup"
 TAKES = 12 * 3600  # seconds; a first copy over a slow line
 ENDS = 30
@@ -38,11 +38,11 @@ class OffHost:
     """The place that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
-        if not settings.off_host:
-            raise BackupProblem("no place off the host is set: set mlflow_mysql_backup_off_host_target")
+        if not settings.offsite:
+            raise BackupProblem("no place off the host is set: set mlflow_backup_offsite_target")
         self.settings = settings
-        self.tool = str(settings.off_host["tool"])
-        self.target = str(settings.off_host["target"])
+        self.tool = str(settings.offsite["tool"])
+        self.target = str(settings.offsite["target"])
         self.snapshot = os.path.join(settings.directory, SNAPSHOT)
 
     def environment(self) -> dict[str, str]:
@@ -94,7 +94,7 @@ class OffHost:
         """Copy all that is there, once there is a full backup; after another copy, if `wait`. Raises BackupProblem."""
         if not Archive(self.settings.directory).names():
             return  # nothing could be restored from that; and what is there already must stay the newest
-        with locked(self.settings.directory, "off-host", "copying the backups off the host", wait):
+        with locked(self.settings.directory, "offsite", "copying the backups off the host", wait):
             try:
                 self._link()
                 if self.tool == "rclone":
@@ -152,7 +152,7 @@ class OffHost:
         if not Archive(self.settings.directory).manifests()[0]:
             return
         days = self.settings.keep_days
-        with locked(self.settings.directory, "off-host", "copying the backups off the host"):
+        with locked(self.settings.directory, "offsite", "copying the backups off the host"):
             try:
                 if self.tool == "rclone":
                     self._link()

@@ -85,7 +85,7 @@ LASTING = {
 SELDOM = (SWITCHED, FILTERED)
 
 # Why a full backup is needed.
-NONE, RESET, GAP, HOLE, ELSEWHERE = "none", "reset", "gap", "hole", "off_host"
+NONE, RESET, GAP, HOLE, ELSEWHERE = "none", "reset", "gap", "hole", "offsite"
 LOSES = (RESET, GAP, HOLE)  # a restore would lose what the store holds
 
 
@@ -271,8 +271,8 @@ def need(settings: Settings, name: str | None) -> tuple[str, str] | None:
             left = str(skipped(before, log, GtidSet(manifest["gtid_set"])))
             if left:
                 return GAP, ABOUT[GTIDS].format(gtids=shortened(left))
-    if settings.off_host and not os.path.exists(os.path.join(settings.directory, OFF_HOST)):
-        return ELSEWHERE, f"the backups were never copied to {settings.off_host['target']}"
+    if settings.offsite and not os.path.exists(os.path.join(settings.directory, OFF_HOST)):
+        return ELSEWHERE, f"the backups were never copied to {settings.offsite['target']}"
     return None
 
 

@@ -84,7 +84,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store im
 
 RELAY = "restore-relay"
 PERSISTED = "mysqld-auto.cnf"
-INCOMPLETE = "--incomplete, mlflow_mysql_backup_incomplete=true"
+INCOMPLETE = "--incomplete, mlflow_backup_incomplete=true"
 WORKERS = 4
 SHOWN = 8
 FILES = 150  # besides those of tables, about

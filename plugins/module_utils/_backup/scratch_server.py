@@ -289,7 +289,7 @@ def _last_errors(docker: Docker, container: str) -> str:
     state = "{{.State.OOMKilled}} {{.State.Error}}"
     killed, dummy, problem = docker.run("inspect", "--format", state, container, check=False).partition(" ")
     if killed == "true":
-        return "it had too little memory: raise mlflow_mysql_backup_memory_mb"
+        return "it had too little memory: raise mlflow_backup_memory_mb"
     lines = docker.log(container).splitlines()
     errors = [line.split("] ", 3)[-1] for line in lines if "[ERROR]" in line] or lines[-3:]
     said = without_secret(" ".join(errors[:4])).strip()[:600]

@@ -93,7 +93,7 @@ def join(
         if tables and missing_there and not options["discard"]:
             raise replication_member.GroupProblem(
                 f"this server has {tables} tables and transactions that the group has not ({missing_there}); they "
-                "would be lost: back them up, then set mlflow_mysql_group_discard to true for this host, or take it "
+                "would be lost: back them up, then set mlflow_replication_discard to true for this host, or take it "
                 "out of the group"
             )
         member.stop()

@@ -339,7 +339,7 @@ def versions_of(
 def locked(connection: Any, database: str) -> bool:
     """Whether another session is changing `database`, or who may write to it, with this collection."""
     digest = hashlib.sha256(database.encode()).hexdigest()
-    names = [schema_lock(database), f"mlflow_schema_gate.{digest[:32]}"]
+    names = [schema_lock(database), f"mlflow_mysql_write_lock.{digest[:32]}"]
     holders = query(connection, "SELECT " + ", ".join(["IS_USED_LOCK(%s)"] * len(names)), *names)[0]
     return any(holder is not None for holder in holders)
 

@@ -167,7 +167,7 @@ class Server:
 
     def lock(self, timeout: int) -> None:
         """Take the lock of this gate until the connection ends. Raises GateProblem."""
-        name = "mlflow_schema_gate." + hashlib.sha256(self.database.encode()).hexdigest()[:32]
+        name = "mlflow_mysql_write_lock." + hashlib.sha256(self.database.encode()).hexdigest()[:32]
         if self.rows("SELECT GET_LOCK(%s, %s)", name, timeout)[0][0] != 1:
             raise GateProblem(
                 f"another run has been closing or opening the gate of {self.database} for more than {timeout} s: "

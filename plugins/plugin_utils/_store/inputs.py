@@ -161,7 +161,7 @@ class Others:
             base_archive_is_there=archive_is_there,
             engine_host=variables.get("docker_engine_host"),
             engine_manage=to_bool(variables.get("docker_engine_manage", True)),
-            backups=variables.get("mlflow_mysql_backup_state", "present") == "present",
+            backups=variables.get("mlflow_backup_state", "present") == "present",
         )
 
 

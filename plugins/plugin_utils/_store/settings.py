@@ -146,7 +146,7 @@ def _relay(value: str) -> bool:
     return "relay" in value.rpartition("/")[2]
 
 
-COPIED = "backups copy the binary log (role mlflow_mysql_backup)"
+COPIED = "backups copy the binary log (role mlflow_backup)"
 NAMED = (
     "a backup and the binary log fit together by the names of transactions, and so do the members of a group"
 )
@@ -243,7 +243,7 @@ RULES = (
         ),
         _off,
         KEYRING,
-        "leave it out, and encrypt the disk, and backups with mlflow_mysql_backup_recipients",
+        "leave it out, and encrypt the disk, and backups with mlflow_backup_recipients",
         BACKUPS,
     ),
     Rule(
@@ -594,7 +594,7 @@ def setting_problems(
             if there[rule.where] and not rule.fits(text):
                 remedy = rule.remedy
                 if rule.where == BACKUPS and not group:
-                    remedy += ", or set mlflow_mysql_backup_state to absent for a store without backups"
+                    remedy += ", or set mlflow_backup_state to absent for a store without backups"
                 problems.append(_message(str(given), value, rule.why, remedy))
                 break
         if name in BOUND and text.startswith("no more than "):

@@ -14,8 +14,18 @@ import math
 import re
 from typing import Any, Iterable, Mapping, Sequence
 
-# Each role's variables begin with one of these; a longer one (`mlflow_mysql_backup_`) begins with one of them too.
-PREFIXES = ("mlflow_mysql_", "mlflow_schema_", "docker_engine_", "mysql_base_image_")
+# Each role's variables begin with one of these.
+PREFIXES = (
+    *("mlflow_mysql_", "mlflow_schema_", "mlflow_backup_", "mlflow_replication_", "mlflow_proxy_"),
+    *("docker_engine_", "mysql_base_image_"),
+)
+# What roles were called, and how their variables began, before they had names of their own.
+RENAMED = {
+    "mlflow_mysql_backup_off_host_": "mlflow_backup_offsite_",
+    "mlflow_mysql_backup_": "mlflow_backup_",
+    "mlflow_mysql_group_": "mlflow_replication_",
+    "mlflow_mysql_route_": "mlflow_proxy_",
+}
 # What playbooks take that no role specifies.
 OF_PLAYBOOKS = ("mlflow_mysql_serial",)
 # What roles find out and know a store by.
@@ -29,7 +39,7 @@ MEANT = {
     **{name: "member" for name in ("host", "node", "server")},
 }
 # What chooses a part of what is there: an empty value would choose all of it.
-CHOOSING = (*SHORT, "mlflow_mysql_backup_to", "mlflow_mysql_backup_before", "mlflow_mysql_backup_name")
+CHOOSING = (*SHORT, "mlflow_backup_to", "mlflow_backup_before", "mlflow_backup_name")
 # Another beginning that is nearly a prefix (`mlflow_msql_port`): so alike are names of which one character is missing.
 # So is a name without one of its parts (`mlflow_port`, `mlflow_schema_version`), which is as likely one of the user's
 # own: `mlflow_mysql_ignored_variables` says so.
@@ -73,10 +83,10 @@ SHAPES = {
 }
 # The least that a number may be; all others may be 0.
 LEAST: Mapping[str, float] = {
-    "mlflow_mysql_backup_interval": 0.1,
-    "mlflow_mysql_backup_keep_last": 1,
-    "mlflow_mysql_backup_memory_mb": 512,
-    "mlflow_mysql_backup_off_host_interval": 1,
+    "mlflow_backup_interval": 0.1,
+    "mlflow_backup_keep_last": 1,
+    "mlflow_backup_memory_mb": 512,
+    "mlflow_backup_offsite_interval": 1,
     "mlflow_mysql_ready_timeout": 1,
     "mlflow_mysql_stop_timeout": 1,
 }
@@ -100,6 +110,14 @@ def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
     """Return the known name that is most like ``name``, ``None`` if none is ``alike`` (0 to 1) enough."""
     found = difflib.get_close_matches(_plain(name), list(known), 1, alike)
     return found[0] if found else None
+
+
+def _renamed(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that ``name`` was renamed to, ``None`` if it was not."""
+    for old, new in RENAMED.items():
+        if name.startswith(old) and new + name[len(old) :] in known:
+            return new + name[len(old) :]
+    return None
 
 
 def _shortened(known: Iterable[str]) -> dict[str, str]:
@@ -134,7 +152,7 @@ def unknown_variables(
             continue
         plain = _plain(name)
         if plain.startswith(PREFIXES):
-            meant = nearest(name, known)
+            meant = _renamed(plain, known) or nearest(name, known)
         elif any(prefix in plain for prefix in PREFIXES):
             continue  # vault_mlflow_mysql_user_password
         else:

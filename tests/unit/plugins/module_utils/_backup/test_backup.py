@@ -275,7 +275,7 @@ def test_what_is_encrypted_is_read_with_its_identity_alone(tmp_path: Path, key: 
     problems = {
         str(other): "Give the identity of one of the recipients",
         str(tmp_path / "lost"): "the age identity .*lost is not there: put it back",
-        None: "there is no age identity on this host: set mlflow_mysql_backup_identity",
+        None: "there is no age identity on this host: set mlflow_backup_identity",
     }
     for identity, message in problems.items():
         with pytest.raises(BackupProblem, match=message) as caught:
@@ -345,7 +345,7 @@ def test_a_tree_is_packed_and_unpacked(tmp_path: Path, key: tuple[str, str]) -> 
         (["sh", "-c", "echo lost; kill -9 $$"], (), "sh ended with -9"),
         (["sh", "-c", "echo begun; exit 7"], (), "sh ended with 7"),
         (["no-such-program"], (), "no-such-program is not installed on this host: install the package"),
-        (["yes"], ("age1nonsense",), "age ended with 1: .*Correct mlflow_mysql_backup_recipients"),
+        (["yes"], ("age1nonsense",), "age ended with 1: .*Correct mlflow_backup_recipients"),
     ],
 )
 def test_packing_that_fails(

@@ -125,8 +125,8 @@ def test_a_store_without_a_full_backup(settings: Settings) -> None:
     found = copier.copy()
     assert (found["problem"], found["needs"], found["restorable"]) == (None, None, True)
     assert report(settings)["text"].startswith("any moment between")
-    off = replace(settings, off_host={"tool": "rclone", "target": "there:x", "interval": 60})
-    assert need(off, UUID) == ("off_host", "the backups were never copied to there:x")
+    off = replace(settings, offsite={"tool": "rclone", "target": "there:x", "interval": 60})
+    assert need(off, UUID) == ("offsite", "the backups were never copied to there:x")
     assert report(off)["complete"]
 
 

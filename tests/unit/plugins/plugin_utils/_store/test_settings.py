@@ -16,7 +16,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store im
     "given, said",
     [
         ({"disable_log_bin": True}, "backups copy the binary log"),
-        ({"skip-log-bin": ""}, "set mlflow_mysql_backup_state to absent"),
+        ({"skip-log-bin": ""}, "set mlflow_backup_state to absent"),
         ({"maximum_max_allowed_packet": "1M"}, "16 MB"),
         ({"replicate_do_db": "mlflow"}, None),
         ({"binlog_ignore_db": "scratch"}, "which must have all changes"),

@@ -26,8 +26,8 @@ CANARY = "canary-canary-canary"
     "typed, meant",
     [
         ("mlflow_mysql_prot", "mlflow_mysql_port"),
-        ("mlflow_mysql_backup_recipient", "mlflow_mysql_backup_recipients"),
-        ("mlflow_mysql_backup_ovewrite", "mlflow_mysql_backup_overwrite"),
+        ("mlflow_backup_recipient", "mlflow_backup_recipients"),
+        ("mlflow_backup_ovewrite", "mlflow_backup_overwrite"),
         ("mlflow_mysql_bindaddress", "mlflow_mysql_bind_address"),
         ("mlflow_mysql_PORT", "mlflow_mysql_port"),
         ("MLFLOW_MYSQL_PORT", "mlflow_mysql_port"),
@@ -37,13 +37,15 @@ CANARY = "canary-canary-canary"
         ("mlflow_mysql_sreial", "mlflow_mysql_serial"),
         ("mlflow_schema_mlflow_verison", "mlflow_schema_mlflow_version"),
         ("mlflow_mysql_group_adress", "mlflow_mysql_group_address"),
-        ("mlflow_mysql_route_prot", "mlflow_mysql_route_port"),
+        ("mlflow_proxy_prot", "mlflow_proxy_port"),
         ("docker_engine_hosts", "docker_engine_host"),
         ("mysql_base_image_verison", "mysql_base_image_version"),
         ("mysql_base_image_tag", None),
-        ("mlflow_backup_recipients", "mlflow_mysql_backup_recipients"),
-        ("mlflow_backup_directory", "mlflow_mysql_backup_directory"),
-        ("mlflow_backup_recipient", "mlflow_mysql_backup_recipients"),
+        # What these were called before their roles had names of their own.
+        ("mlflow_mysql_backup_recipients", "mlflow_backup_recipients"),
+        ("mlflow_mysql_backup_off_host_target", "mlflow_backup_offsite_target"),
+        ("mlflow_mysql_group_timeout", "mlflow_replication_timeout"),
+        ("mlflow_mysql_route_port", "mlflow_proxy_port"),
         ("mlflow_shema_version", "mlflow_schema_mlflow_version"),
         ("mlflow_schema_version", "mlflow_schema_mlflow_version"),
         ("mlflow_purge_data", "mlflow_mysql_purge_data"),
@@ -116,15 +118,15 @@ def test_a_short_name_is_checked_on_the_command_line_only(typed: str, meant: str
         ("mlflow_mysql_port", [3306], "is a list: give an integer."),
         ("mlflow_mysql_port", None, "is null: give an integer, or leave it out"),
         ("mlflow_mysql_memory_mb", "2G", 'is "2G": give an integer.'),
-        ("mlflow_mysql_backup_interval", "fast", 'is "fast": give a number.'),
-        ("mlflow_mysql_backup_interval", "nan", 'is "nan": give a number.'),
-        ("mlflow_mysql_backup_keep_days", -1, "is -1: give 0 or more."),
-        ("mlflow_mysql_backup_keep_last", 0, "is 0: give 1 or more."),
-        ("mlflow_mysql_backup_memory_mb", "-1", 'is "-1": give 512 or more.'),
-        ("mlflow_mysql_backup_memory_mb", 0, "is 0: give 512 or more."),
-        ("mlflow_mysql_backup_interval", -1, "is -1: give 0.1 or more."),
-        ("mlflow_mysql_backup_interval", 0, "is 0: give 0.1 or more."),
-        ("mlflow_mysql_backup_off_host_interval", "0", 'is "0": give 1 or more.'),
+        ("mlflow_backup_interval", "fast", 'is "fast": give a number.'),
+        ("mlflow_backup_interval", "nan", 'is "nan": give a number.'),
+        ("mlflow_backup_keep_days", -1, "is -1: give 0 or more."),
+        ("mlflow_backup_keep_last", 0, "is 0: give 1 or more."),
+        ("mlflow_backup_memory_mb", "-1", 'is "-1": give 512 or more.'),
+        ("mlflow_backup_memory_mb", 0, "is 0: give 512 or more."),
+        ("mlflow_backup_interval", -1, "is -1: give 0.1 or more."),
+        ("mlflow_backup_interval", 0, "is 0: give 0.1 or more."),
+        ("mlflow_backup_offsite_interval", "0", 'is "0": give 1 or more.'),
         ("mlflow_mysql_purge_data", "perhaps", 'is "perhaps": give true or false.'),
         ("mlflow_mysql_purge_data", "", 'is "": give true or false.'),
         ("mlflow_mysql_purge_data", 2, "is 2: give true or false."),
@@ -170,8 +172,8 @@ def test_a_short_name_is_checked_on_the_command_line_only(typed: str, meant: str
         ("mlflow_mysql_ready_timeout", 0, "is 0: give 1 or more."),
         ("mlflow_schema_extra_indexes", "runs,everything", "has everything: choose from runs"),
         ("mlflow_mysql_user_password", [CANARY], "is a list: give a string."),
-        ("mlflow_mysql_backup_identity", {CANARY: CANARY}, "is a dictionary: give a string."),
-        ("mlflow_mysql_backup_off_host_environment", f"AWS={CANARY}", "is a string: give a dictionary"),
+        ("mlflow_backup_identity", {CANARY: CANARY}, "is a dictionary: give a string."),
+        ("mlflow_backup_offsite_environment", f"AWS={CANARY}", "is a string: give a dictionary"),
     ],
 )
 def test_a_value_of_another_type_is_one_line(name: str, value: Any, said: str) -> None:
@@ -185,8 +187,8 @@ def test_a_value_of_another_type_is_one_line(name: str, value: Any, said: str) -
     [
         ("mlflow_mysql_port", [3306, "3306"]),
         ("mlflow_mysql_memory_mb", [None, 2048, "2048"]),
-        ("mlflow_mysql_backup_interval", [1, 0.5, "0.5"]),
-        ("mlflow_mysql_backup_keep_days", [0, "14"]),
+        ("mlflow_backup_interval", [1, 0.5, "0.5"]),
+        ("mlflow_backup_keep_days", [0, "14"]),
         ("mlflow_mysql_purge_data", [True, "true", "False", "yes", 0]),
         ("mlflow_mysql_settings", [{}, {"a": 1}]),
         ("mlflow_mysql_allowed_hosts", [None, [], ["%"]]),
@@ -215,12 +217,12 @@ def test_a_value_of_the_type_is_taken(name: str, values: list[Any]) -> None:
             for name in ("until", "t0", "at", "time", "restore_to", "To", "too")
         ],
         *[(["to", "before"], name, "before") for name in ("befor", "Before", "gtid")],
-        (["to", "before"], "overwrite", "mlflow_mysql_backup_overwrite"),
-        (["to", "before"], "incomplete", "mlflow_mysql_backup_incomplete"),
+        (["to", "before"], "overwrite", "mlflow_backup_overwrite"),
+        (["to", "before"], "incomplete", "mlflow_backup_incomplete"),
         (["to", "before"], "member", None),
         (["to"], "before", None),
         (["member"], "node", "member"),
-        (["recover_from"], "from", "mlflow_mysql_backup_from"),
+        (["recover_from"], "from", "mlflow_backup_from"),
         (["recover_from"], "recover", "recover_from"),
     ],
 )
@@ -244,7 +246,7 @@ def test_names_of_others_are_left_alone_there_too() -> None:
         "site",
     ]
     user = {
-        "mlflow_mysql_backup_restic_password": "{{ my_key | trim }}",
+        "mlflow_backup_restic_password": "{{ my_key | trim }}",
         "other": [{"a": "{{ to_nothing }}"}],
         "my_key": "x",
     }
@@ -255,7 +257,7 @@ def test_names_of_others_are_left_alone_there_too() -> None:
 
 @pytest.mark.parametrize("value", ["", "  ", 0, False, [], {}, 0.0])
 @pytest.mark.parametrize(
-    "name", ["to", "before", "member", "recover_from", "mlflow_mysql_backup_to", "mlflow_mysql_backup_name"]
+    "name", ["to", "before", "member", "recover_from", "mlflow_backup_to", "mlflow_backup_name"]
 )
 def test_an_empty_value_does_not_choose_everything(name: str, value: Any) -> None:
     problem = variables.empty_problem(name, value, True)
@@ -281,14 +283,14 @@ def test_every_playbook_says_it_before_anything_else(playbook: str, tmp_path: Pa
     """Also those that run a part of a role which has no arguments of its own."""
     inventory = tmp_path / "hosts.yml"
     own = {"mlflow_mysql_vault_password": "x", "mlflow_mysql_ignored_variables": ["mlflow_mysql_vault_*"]}
-    host = {"ansible_connection": "local", "mlflow_mysql_backup_recipient": ["age1x"]}
+    host = {"ansible_connection": "local", "mlflow_backup_recipient": ["age1x"]}
     inventory.write_text(json.dumps({"mlflow_backend_store": {"hosts": {"here": host}, "vars": own}}))
     wrong = {
         "mlflow_mysql_prot": 3310,
         "mlflow_mysql_port": "abc",
         "befor": "DELETE",
         **(
-            {"before": "", "mlflow_mysql_backup_name": 0, "t0": "2026-11-23T18:00:00Z"}
+            {"before": "", "mlflow_backup_name": 0, "t0": "2026-11-23T18:00:00Z"}
             if playbook == "restore"
             else {}
         ),
@@ -306,9 +308,9 @@ def test_every_playbook_says_it_before_anything_else(playbook: str, tmp_path: Pa
     message = json.loads('"' + re.findall(r'"msg": "(.*)"', done.stdout)[-1] + '"').split("\n")
     assert [line.split(" ")[0] for line in message] == [
         "befor",
-        "mlflow_mysql_backup_recipient",
+        "mlflow_backup_recipient",
         "mlflow_mysql_prot",
-        *(("t0", "before", "mlflow_mysql_backup_name") if playbook == "restore" else ()),
+        *(("t0", "before", "mlflow_backup_name") if playbook == "restore" else ()),
         "mlflow_mysql_port",
         "mlflow_mysql_user_password",
     ]
