@@ -172,39 +172,6 @@ def test_every_playbook_looks_for_the_store_before_it_does_anything(playbook: st
     raise AssertionError(f"{playbook} does not look for the store")
 
 
-def test_a_rotation_knows_which_host_has_not_got_the_new_passwords(tmp_path: Path) -> None:
-    """What a group's rotation would cut off: hosts that were lost, or left out with --limit."""
-    variables = {
-        "__mlflow_replication_cut_off": load("roles/mlflow_replication/vars/main.yml")[
-            "__mlflow_replication_cut_off"
-        ],
-        "mlflow_mysql_store": {"group": {"members": ["a", "b", "d"]}},
-    }
-    tasks = [
-        {"set_fact": {"__mlflow_replication_rotated": True}, "when": "inventory_hostname in ['a', 'b']"},
-        {"debug": {"msg": "cut off: {{ __mlflow_replication_cut_off | join }}."}, "run_once": True},
-    ]
-    play = {
-        "hosts": "all:!c",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": variables,
-        "tasks": tasks,
-    }
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
-    said = []
-    for inventory in ("[all]\na\nb\nd\n", "[all]\nd\n[mlflow_clients]\na\nb\nc\n"):
-        (tmp_path / "hosts").write_text(inventory)
-        done = subprocess.run(
-            ["ansible-playbook", "-i", str(tmp_path / "hosts"), str(tmp_path / "play.yml")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said += re.findall(r"cut off: (\w*)\.", done.stdout)
-    assert said == ["d", "c"]
-
-
 def test_a_python_that_does_not_run_is_not_taken(tmp_path: Path) -> None:
     """What pyenv puts first in the path is not taken; what a user names is, whichever way."""
     for name in ("python3.14", "python3.13", "python3.12", "python3.11"):
