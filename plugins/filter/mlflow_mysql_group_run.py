@@ -62,9 +62,10 @@ RETURN = r"""
 _value:
   description:
     - C(found), a dictionary from each host that was inspected to what
-      M(mlflow_ops.backend_store.mlflow_mysql_group_info) returned, and C(alone); C(alone), the members that left the group for the time of an upgrade or a restore;
-      C(cut_off), the hosts with a way to the group that did not get the new passwords; C(authorities), the certificates
-      of the members' CAs; C(addresses), a dictionary from each member to its address.
+      M(mlflow_ops.backend_store.mlflow_mysql_group_info) returned, and C(alone).
+    - C(alone), the members that left the group for the time of an upgrade or a restore; C(cut_off), the hosts with a
+      way to the group that did not get the new passwords; C(authorities), the certificates of the members' CAs;
+      C(addresses), a dictionary from each member to its address.
   type: dict
 """
 
