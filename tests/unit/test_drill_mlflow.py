@@ -20,7 +20,7 @@ def test_the_mlflow_that_reads_what_drills_restore(tmp_path: Path, goes_on: bool
     python = tmp_path / "python3"
     python.write_text(f"#!/bin/sh\necho '{SAID}' >&2\nexit 1\n")
     python.chmod(0o755)
-    role = {"name": "mlflow_ops.backend_store.mlflow_schema", "tasks_from": "virtualenv.yml"}
+    role = {"name": "mlflow_ops.backend_store.mlflow_venv", "tasks_from": "install.yml"}
     play = {
         "name": "A play",
         "hosts": "all",
@@ -35,9 +35,13 @@ def test_the_mlflow_that_reads_what_drills_restore(tmp_path: Path, goes_on: bool
             {
                 "name": "Provide it",
                 "ansible.builtin.include_role": role,
-                "vars": {"__mlflow_schema_goes_on": goes_on},
+                "vars": {
+                    "mlflow_venv_version": "3.18.0",
+                    "mlflow_venv_python": str(python),
+                    "mlflow_venv_optional": goes_on,
+                },
             },
-            {"name": "Told", "ansible.builtin.debug": {"msg": "TOLD {{ __mlflow_backup_unread }} END"}},
+            {"name": "Told", "ansible.builtin.debug": {"msg": "TOLD {{ mlflow_backup_unread }} END"}},
         ],
     }
     playbook = tmp_path / "play.yml"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.variables import FACTS
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.variables import FACTS, TOLD
 
 ROOT = Path(__file__).resolve().parents[2]
 # mlflow_variables is a part of the others, without variables of its own.
@@ -40,7 +40,12 @@ def test_the_specification_has_the_defaults(role: str) -> None:
         value = defaults.get(name)
         if isinstance(value, str) and "{{" in value:
             # The default for a variable of another role, as it is when that one is not set.
-            value = re.sub(r"{{ (\w+) }}", lambda found: str(defaults[found.group(1)]), value)
+            known = {**load("roles/mlflow_venv/defaults/main.yml"), **defaults}
+            while whole := re.fullmatch(r"{{ (\w+) }}", str(value)):
+                value = known[whole.group(1)]
+            while isinstance(value, str) and (part := re.search(r"{{ (\w+) }}", value)):
+                value = value.replace(part.group(), str(known[part.group(1)]))
+        if isinstance(value, str) and "{{" in value:
             value = re.sub(r"{{ \w+ \| default\('([^']*)'\) }}", r"\1", value)
         assert option.get("default") == value, name
         # A secret has no default, and one in a specification is printed when it fails.
@@ -83,7 +88,7 @@ def test_the_recipe_by_hand_is_rendered() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_checks_the_variables_first(role: str) -> None:
-    assert load(f"roles/{role}/meta/main.yml")["dependencies"] == [
+    assert load(f"roles/{role}/meta/main.yml")["dependencies"][:1] == [
         "mlflow_ops.backend_store.mlflow_variables"
     ]
 
@@ -94,6 +99,16 @@ def test_roles_keep_to_their_names() -> None:
         for path in (ROOT / "roles" / role).glob("tasks/*.yml"):
             for name in re.findall(r"^\s+register: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE):
                 assert name.startswith(f"__{role}_") or name in FACTS, (path, name)
+
+
+@pytest.mark.parametrize("directory", ["playbooks", *(f"roles/{role}" for role in ROLES)])
+def test_private_names_stay_where_they_are(directory: str) -> None:
+    """What roles and playbooks tell each other has a public name, which `variables.py` lists."""
+    own = f"__{directory.rpartition('/')[2]}_"
+    for path in (ROOT / directory).rglob("*.y*ml"):
+        text = path.read_text(encoding="utf-8")
+        for name in set(re.findall(r"\b__[a-z][a-z0-9_]*\b", text)) - {"__mlflow_variables_taken"}:
+            assert name.startswith(own) or (directory == "playbooks" and f"{name}:" in text), (path, name)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -254,7 +269,7 @@ def test_what_is_given_on_the_command_line_does_not_change_the_steps(path: Path)
     # What the playbooks refuse, see below.
     refused = {"mlflow_schema_app", "mlflow_schema_database"}
     for task in tasks_of(load(str(path.relative_to(ROOT)))):
-        told = {name for name in task.get("vars", {}) if name.startswith("mlflow_")}
+        told = {name for name in task.get("vars", {}) if name.startswith("mlflow_")} - {*TOLD, *FACTS}
         assert not told - (refused if path.name == "upgrade_one.yml" else set()), task["name"]
 
 
@@ -263,7 +278,7 @@ def test_what_a_playbook_tells_a_role_is_not_told_otherwise_on_the_command_line(
         for play in load(f"playbooks/{path.name}"):
             refused: set[str] = set()
             for task in tasks_of([play]):
-                told = {name for name in task.get("vars", {}) if name.startswith("mlflow_")}
+                told = {name for name in task.get("vars", {}) if name.startswith("mlflow_")} - {*TOLD, *FACTS}
                 if task is play:
                     continue
                 if "ansible.builtin.fail" in task:

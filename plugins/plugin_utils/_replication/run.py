@@ -61,7 +61,11 @@ def run_facts(
         Run(
             found={host: {**one, "alone": host in alone} for host, one in seen.items() if one is not None},
             alone=alone,
-            cut_off=[host for host in clients or members if variables[host].get(f"{PREFIX}rotated") is None],
+            cut_off=[
+                host
+                for host in clients or members
+                if variables[host].get("mlflow_replication_rotated") is None
+            ],
             authorities=list(dict.fromkeys(authorities)),
             addresses={
                 host: group.address(

@@ -16,7 +16,14 @@ from typing import Any, Iterable, Mapping, Sequence
 
 # Each role's variables begin with one of these.
 PREFIXES = (
-    *("mlflow_mysql_", "mlflow_schema_", "mlflow_backup_", "mlflow_replication_", "mlflow_proxy_"),
+    *(
+        "mlflow_mysql_",
+        "mlflow_schema_",
+        "mlflow_backup_",
+        "mlflow_replication_",
+        "mlflow_proxy_",
+        "mlflow_venv_",
+    ),
     *("docker_engine_", "mysql_base_image_"),
 )
 # What roles were called, and how their variables began, before they had names of their own.
@@ -28,8 +35,34 @@ RENAMED = {
 }
 # What playbooks take that no role specifies.
 OF_PLAYBOOKS = ("mlflow_mysql_serial",)
-# What roles find out and know a store by.
-FACTS = ("mlflow_mysql_store",)
+# What roles find out, for other roles and for the playbooks; CONTRIBUTING.md says what each is.
+FACTS = (
+    *("mlflow_mysql_store", "mlflow_mysql_accounts", "mlflow_mysql_container", "mlflow_mysql_container_due"),
+    *("mlflow_mysql_given_passwords", "mlflow_mysql_rotation_use", "mlflow_mysql_verified"),
+    *("mlflow_schema_result", "mlflow_schema_work", "mlflow_schema_upgrade_result", "mlflow_venv"),
+    *("mlflow_backup_full", "mlflow_backup_program", "mlflow_backup_restorable", "mlflow_backup_swapped"),
+    *(
+        "mlflow_backup_unread",
+        "mlflow_replication_primary",
+        "mlflow_replication_rotated",
+        "mlflow_schema_auth_state",
+    ),
+)
+# What one role, or a playbook, tells a role: with the variable by which users choose it, if they do.
+TOLD: Mapping[str, str | None] = {
+    **dict.fromkeys(("mlflow_mysql_by_group", "mlflow_mysql_restores", "mysql_base_image_file")),
+    **dict.fromkeys(("mlflow_mysql_rotation_part", "mlflow_mysql_rotation_state")),
+    "mlflow_mysql_rotation_only": "mlflow_mysql_rotation_phase",
+    **dict.fromkeys(("mlflow_schema_converts", "mlflow_schema_plan_only")),
+    **dict.fromkeys(("mlflow_backup_first", "mlflow_backup_full_options", "mlflow_backup_goes_on")),
+    **dict.fromkeys(("mlflow_backup_only", "mlflow_backup_redeploy", "mlflow_backup_restore_options")),
+    "mlflow_replication_recover": None,
+    "mlflow_venv_version": "mlflow_schema_mlflow_version",
+    "mlflow_venv_requirements": "mlflow_schema_requirements",
+    "mlflow_venv_directory": "mlflow_schema_virtualenv",
+    "mlflow_venv_python": "mlflow_schema_python",
+    "mlflow_venv_optional": None,
+}
 # What playbooks take without a prefix: a name that is nearly one of these is an error on the command line only.
 SHORT = ("to", "before", "member", "recover_from")
 # What people write instead.
@@ -140,12 +173,17 @@ def unknown_variables(
     ``given`` are the names from the command line. ``ignored`` are patterns, as of a shell, of names that the user has
     for other purposes.
     """
-    known = {*known, *OF_PLAYBOOKS, *FACTS}
+    known = {*known, *OF_PLAYBOOKS, *FACTS, *TOLD}
     patterns = list(ignored)
     given = set(given)
     shortened = _shortened(known)
     problems = []
     for name in sorted({*names, *given}):
+        # What is given on the command line goes before what roles tell each other.
+        if name in given and name in TOLD:
+            instead = f"set {TOLD[name]} instead" if TOLD[name] else "leave it out"
+            problems.append(f"{name} is what one role of this collection tells another: {instead}.")
+            continue
         if name in known or name in SHORT or name.startswith(("_", "ansible_")):
             continue
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):

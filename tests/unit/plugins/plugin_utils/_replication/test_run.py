@@ -13,6 +13,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._replicat
 )
 
 MEMBERS = ["a", "b", "d"]
+ROTATED = {"mlflow_replication_rotated": True}
 PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
 
 
@@ -29,7 +30,7 @@ def noted(**notes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("clients, cut_off", [([], ["d"]), (["a", "b", "c"], ["c"])])
 def test_hosts_without_the_new_passwords_are_cut_off(clients: list[str], cut_off: list[str]) -> None:
     """Hosts that were lost, or left out with --limit; where no host is named for MLflow it runs on the members."""
-    variables = {"a": noted(rotated=True), "b": noted(rotated=True), "c": {}, "d": {}}
+    variables = {"a": ROTATED, "b": ROTATED, "c": {}, "d": {}}
     assert run_facts(variables, MEMBERS, ["a", "b"], clients)["cut_off"] == cut_off
 
 

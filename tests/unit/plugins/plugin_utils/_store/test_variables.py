@@ -62,6 +62,19 @@ def test_a_name_that_is_unknown_is_named_with_the_nearest(typed: str, meant: str
     assert f"mlflow_mysql_ignored_variables: [{typed}]" in problem
 
 
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("mlflow_venv_version", "set mlflow_schema_mlflow_version instead"),
+        ("mlflow_backup_first", "leave it out"),
+    ],
+)
+def test_what_roles_tell_each_other_is_not_given(name: str, said: str) -> None:
+    (problem,) = variables.unknown_variables([name], OPTIONS, given=[name])
+    assert problem == f"{name} is what one role of this collection tells another: {said}."
+    assert variables.unknown_variables([name], OPTIONS) == []
+
+
 def test_names_of_others_are_left_alone() -> None:
     own = [
         "vault_mlflow_mysql_user_password",
