@@ -49,7 +49,7 @@ seealso:
 EXAMPLES = r"""
 - name: Show by which address members reach one another
   ansible.builtin.assert:
-    that: run.addresses == {'one': '10.0.0.1', 'two': 'two'}
+    that: run.addresses.one == '10.0.0.1' and run.addresses.two == 'two'
   vars:
     known:
       one:

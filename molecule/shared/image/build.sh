@@ -33,7 +33,7 @@ home=/srv/mlflow-mysql/mlflow
 mlflow=$(python3 - "$here/../../../roles/mlflow_venv/defaults/main.yml" << 'EOF'
 import sys, yaml
 defaults = yaml.safe_load(open(sys.argv[1]))
-print("mlflow-skinny==" + defaults["mlflow_venv_version"], *defaults["mlflow_venv_requirements"])
+print("mlflow-skinny==" + defaults["mlflow_venv_default_version"], *defaults["mlflow_venv_default_requirements"])
 EOF
 )
 version=${mlflow%% *}

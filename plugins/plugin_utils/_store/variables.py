@@ -39,7 +39,7 @@ OF_PLAYBOOKS = ("mlflow_mysql_serial",)
 FACTS = (
     *("mlflow_mysql_store", "mlflow_mysql_accounts", "mlflow_mysql_container", "mlflow_mysql_container_due"),
     *("mlflow_mysql_given_passwords", "mlflow_mysql_rotation_use", "mlflow_mysql_verified"),
-    *("mlflow_schema_result", "mlflow_schema_work", "mlflow_schema_upgrade_result", "mlflow_venv"),
+    *("mlflow_schema_result", "mlflow_schema_work", "mlflow_schema_upgrade_result", "mlflow_venv_result"),
     *("mlflow_backup_full", "mlflow_backup_program", "mlflow_backup_restorable", "mlflow_backup_swapped"),
     *(
         "mlflow_backup_unread",
@@ -57,6 +57,8 @@ TOLD: Mapping[str, str | None] = {
     **dict.fromkeys(("mlflow_backup_first", "mlflow_backup_full_options", "mlflow_backup_goes_on")),
     **dict.fromkeys(("mlflow_backup_only", "mlflow_backup_redeploy", "mlflow_backup_restore_options")),
     "mlflow_replication_recover": None,
+    "mlflow_venv_default_version": "mlflow_schema_mlflow_version",
+    "mlflow_venv_default_requirements": "mlflow_schema_requirements",
     "mlflow_venv_version": "mlflow_schema_mlflow_version",
     "mlflow_venv_requirements": "mlflow_schema_requirements",
     "mlflow_venv_directory": "mlflow_schema_virtualenv",
