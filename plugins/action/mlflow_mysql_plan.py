@@ -42,7 +42,15 @@ OTHERS = (
 )
 # Options of the container that can be changed while it runs, and those that say how and not what.
 CHANGEABLE = ("memory", "pids_limit", "cpu_shares", "restart_policy", "timeout", "pull")
-LOOKS = ("all", "store", "nothing")
+ARGUMENT_SPEC: dict[str, Any] = {
+    "look": {"type": "str", "choices": ["all", "store", "nothing"], "default": "all"},
+    "found": {"type": "dict"},
+    "subnets": {"type": "list", "elements": "str"},
+    "by_group": {"type": "bool", "default": False},
+    "recovers": {"type": "bool", "default": False},
+    "restores": {"type": "bool", "default": False},
+    "more_arguments": {"type": "list", "elements": "str", "default": []},
+}
 
 try:
     from ansible.template import trust_as_template  # noqa: F401 - is there since ansible-core 2.19
@@ -73,17 +81,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the fact, see RETURN of the module's documentation."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validated, arguments = self.validate_argument_spec(
-            argument_spec={
-                "look": {"type": "str", "choices": list(LOOKS), "default": "all"},
-                "found": {"type": "dict"},
-                "subnets": {"type": "list", "elements": "str"},
-                "by_group": {"type": "bool", "default": False},
-                "recovers": {"type": "bool", "default": False},
-                "restores": {"type": "bool", "default": False},
-                "more_arguments": {"type": "list", "elements": "str", "default": []},
-            }
-        )
+        _validated, arguments = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         known = task_vars or {}
         variables = self._variables(known)
         outline = self._outline(variables, known, arguments)

@@ -39,6 +39,15 @@ seealso:
     plugin_type: callback
 """
 
+EXAMPLES = r"""
+ansible.cfg: |
+  [defaults]
+  stdout_callback = mlflow_ops.backend_store.steps
+
+  [callback_steps]
+  interval = 30
+"""
+
 import os
 import threading
 import time

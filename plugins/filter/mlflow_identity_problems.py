@@ -17,6 +17,8 @@ description:
   - Another home, another name of the container, another database or another group would make an empty store beside the
     one that is there. Each is found, and so are secrets that are gone.
 positional: _input
+extends_documentation_fragment:
+  - mlflow_ops.backend_store._run.purpose
 options:
   _input:
     description: What M(mlflow_ops.backend_store.mlflow_mysql_host_info) found on the host.
@@ -49,14 +51,6 @@ options:
     description: Whether the store is to run, or to be used.
     type: bool
     default: true
-  recovers:
-    description: Whether root is to get a new password.
-    type: bool
-    default: false
-  restores:
-    description: Whether the data is brought back, so that it may be gone.
-    type: bool
-    default: false
   network:
     description: The name of the network that the container is to be in.
     type: str

@@ -51,9 +51,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Deploy MLflow's backend store
+- name: Show the hosts of the store
   hosts: "{{ 'mlflow_backend_store' | mlflow_ops.backend_store.mlflow_meant_hosts(groups) }}"
-  tasks: []
+  gather_facts: false
+  tasks:
+    - name: Show the host
+      ansible.builtin.debug:
+        var: inventory_hostname
 """
 
 RETURN = r"""

@@ -17,17 +17,14 @@ description:
   - Lines have at most 92 characters, so that they fit a terminal of 100 with Ansible's indentation.
   - For JSON, use P(ansible.builtin.to_nice_json#filter).
 positional: _input
+extends_documentation_fragment:
+  - mlflow_ops.backend_store._run.report
 options:
   _input:
     description:
       - The result of M(mlflow_ops.backend_store.mlflow_mysql_audit).
     type: dict
     required: true
-  host:
-    description:
-      - Name of the store's host, for the headline.
-    type: str
-    default: ''
 seealso:
   - module: mlflow_ops.backend_store.mlflow_mysql_audit
 """

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Callable, Sequence
 
-from ansible import context
-from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.commands import (
-    Run,
-    command,
-    from_options,
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.commands import command
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.filters import (
+    check_input,
+    this_run,
 )
 
 DOCUMENTATION = r"""
@@ -26,16 +23,14 @@ description:
   - Of what was given with C(-e), files are repeated, and variables that say which store is meant. Others may be
     secrets and are not.
 positional: _input
+extends_documentation_fragment:
+  - mlflow_ops.backend_store._run.command
 options:
   _input:
     description:
       - Name of a playbook of this collection, such as V(upgrade_schema).
     type: str
     required: true
-  host:
-    description:
-      - The one host that is meant, where the inventory has more of them. Without it the limit of this run is repeated.
-    type: str
   extra:
     description:
       - Further words of the command.
@@ -60,15 +55,10 @@ _value:
 """
 
 
-def this_run() -> Run:
-    """How the run that this filter is called in was started."""
-    return from_options(context.CLIARGS, os.environ, os.getcwd())
-
-
 def mlflow_mysql_command(playbook: str, host: str | None = None, extra: Sequence[str] = ()) -> str:
     """The command for a shell. Raises AnsibleFilterError."""
-    if not isinstance(playbook, str) or not playbook:
-        raise AnsibleFilterError("mlflow_mysql_command: the input is not the name of a playbook")
+    fits = isinstance(playbook, str) and bool(playbook)
+    check_input("mlflow_mysql_command", fits, "the name of a playbook")
     return command(this_run(), str(playbook), host, [str(word) for word in extra])
 
 

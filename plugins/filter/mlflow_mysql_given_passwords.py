@@ -31,12 +31,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give an account its password
-  ansible.builtin.assert:
-    that: wanted == [{'name': 'root', 'host': 'localhost', 'password': 'just an example'}]
+- name: Give root its password
+  ansible.builtin.set_fact:
+    accounts: "{{ planned | mlflow_ops.backend_store.mlflow_mysql_given_passwords({'root': root_password}) }}"
   vars:
-    wanted: "{{ [{'name': 'root', 'host': 'localhost', 'given': 'root'}]
-      | mlflow_ops.backend_store.mlflow_mysql_given_passwords({'root': 'just an example'}) }}"
+    planned:
+      - name: root
+        host: localhost
+        given: root
+      - name: mlflowusr
+        password_file: /srv/mlflow-mysql/secrets/mlflowusr
   no_log: true
 """
 

@@ -15,24 +15,9 @@ description:
   - Decides from what all hosts know of the group, which M(mlflow_ops.backend_store.mlflow_mysql_group_info) returns.
   - A group begins once. It begins only when every host was looked at and none has been a member before.
 positional: _input
+extends_documentation_fragment:
+  - mlflow_ops.backend_store._group_input
 options:
-  _input:
-    description:
-      - Each host that was looked at, by its name, with what M(mlflow_ops.backend_store.mlflow_mysql_group_info)
-        returned there, and as C(alone) whether it is by itself for the time of an upgrade or a restore.
-    type: dict
-    required: true
-  members:
-    description:
-      - The names of all hosts of the group, in the order of the inventory.
-    type: list
-    elements: str
-    required: true
-  addresses:
-    description:
-      - The address of each host in the group, by its name.
-    type: dict
-    required: true
   recover:
     description:
       - Whether the group begins again after all members have stopped, or too many of them were lost.

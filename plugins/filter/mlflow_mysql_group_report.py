@@ -14,24 +14,8 @@ short_description: Make a table of a group of MySQL servers
 description:
   - Makes a text for a terminal of what M(mlflow_ops.backend_store.mlflow_mysql_group_info) returned on each host.
 positional: _input
-options:
-  _input:
-    description:
-      - Each host that was looked at, by its name, with what M(mlflow_ops.backend_store.mlflow_mysql_group_info)
-        returned there.
-    type: dict
-    required: true
-  members:
-    description:
-      - The names of all hosts of the group, in the order of the inventory.
-    type: list
-    elements: str
-    required: true
-  addresses:
-    description:
-      - The address of each host in the group, by its name.
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - mlflow_ops.backend_store._group_input
 seealso:
   - module: mlflow_ops.backend_store.mlflow_mysql_group_info
 """

@@ -53,11 +53,19 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ placement.source }}"
   vars:
-    wanted: "store:1"
-    placement: "{{ {'one': {'mlflow_mysql_store': {'image': {'wanted': wanted, 'there': true, 'refresh': false},
-      'host': {'images': {wanted: {'id': 'sha256:1'}}}}}}
-      | mlflow_ops.backend_store.mlflow_mysql_image_placement('one', batch=['one'], hosts=['one'],
-      distribution='archive') }}"
+    variables:
+      store1:
+        mlflow_mysql_store:
+          image: {wanted: "mlflow-mysql:ca2cffbb9989ac43", there: true, refresh: false}
+          host: {images: {"mlflow-mysql:ca2cffbb9989ac43": {id: "sha256:1"}}}
+      store2:
+        __mlflow_mysql_wants: "mlflow-mysql:ca2cffbb9989ac43"
+        mlflow_mysql_store:
+          image: {wanted: "mlflow-mysql:ca2cffbb9989ac43", there: false, refresh: false}
+          host: {images: {"mlflow-mysql:ca2cffbb9989ac43": null}}
+    hosts: [store1, store2]
+    placement: "{{ variables | mlflow_ops.backend_store.mlflow_mysql_image_placement('store2', batch=hosts,
+      hosts=hosts, distribution='archive') }}"
 """
 
 RETURN = r"""

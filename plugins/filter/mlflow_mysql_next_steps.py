@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping, Sequence
 
-from ansible.errors import AnsibleFilterError
-from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_mysql_command import this_run
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.commands import (
     headline,
     next_steps,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.filters import (
+    check_input,
+    this_run,
 )
 
 DOCUMENTATION = r"""
@@ -22,6 +24,8 @@ description:
   - Makes the first sentence of the deploy's summary, and its list of commands, for what state the schemas are in. The
     commands are those of P(mlflow_ops.backend_store.mlflow_mysql_command#filter).
 positional: _input
+extends_documentation_fragment:
+  - mlflow_ops.backend_store._run.command
 options:
   _input:
     description:
@@ -36,10 +40,6 @@ options:
       - The store's host, for the first sentence.
     type: str
     required: true
-  host:
-    description:
-      - The host that the commands are limited to. Without it the limit of this run is repeated.
-    type: str
   predicted:
     description:
       - Whether the run only predicts.
@@ -93,12 +93,10 @@ def mlflow_mysql_next_steps(
     environment_file: str = "",
 ) -> dict[str, Any]:
     """The sentence and the commands. Raises AnsibleFilterError."""
-    if isinstance(schemas, (str, Mapping)) or not all(
+    fits = not isinstance(schemas, (str, Mapping)) and all(
         isinstance(one, Mapping) and {"state", "database", "wanted"} <= set(one) for one in schemas
-    ):
-        raise AnsibleFilterError(
-            "mlflow_mysql_next_steps: the input is not a list of schemas with state, database and wanted"
-        )
+    )
+    check_input("mlflow_mysql_next_steps", fits, "a list of schemas with state, database and wanted")
     return {
         "headline": headline(name, schemas, predicted),
         "steps": next_steps(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
-from ansible.errors import AnsibleFilterError
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.filters import check_input
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.output import program_problem
 
 DOCUMENTATION = r"""
@@ -41,8 +41,7 @@ _value:
 
 def mlflow_program_problem(result: Mapping[str, Any]) -> str:
     """The reason. Raises AnsibleFilterError."""
-    if not isinstance(result, Mapping):
-        raise AnsibleFilterError("mlflow_program_problem: the input is not the result of a task")
+    check_input("mlflow_program_problem", isinstance(result, Mapping), "the result of a task")
     return program_problem(result)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ansible.errors import AnsibleFilterError
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.filters import check_input
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.packages import problem
 
 DOCUMENTATION = r"""
@@ -40,8 +40,7 @@ _value:
 
 def mlflow_schema_package_problem(said: str) -> str:
     """The reason. Raises AnsibleFilterError."""
-    if not isinstance(said, str):
-        raise AnsibleFilterError("mlflow_schema_package_problem: the input is not what pip wrote")
+    check_input("mlflow_schema_package_problem", isinstance(said, str), "what pip wrote")
     return problem(said)
 
 

@@ -18,6 +18,8 @@ description:
     fits a phone and can be printed.
   - The same input gives the same report.
 positional: _input
+extends_documentation_fragment:
+  - mlflow_ops.backend_store._run.report
 options:
   _input:
     description:
@@ -31,11 +33,6 @@ options:
     type: str
     choices: [text, html]
     default: text
-  host:
-    description:
-      - Name of the store's host, for the headline.
-    type: str
-    default: ''
   time:
     description:
       - When the input was read, as the page is to show it.
@@ -46,15 +43,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the schema
-  mlflow_ops.backend_store.mlflow_schema_info:
-    login_user: mlflow_migrator
-    login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
-    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
-    database: mlflow
-    mlflow_version: 3.17.2
-  register: schema
-
+# The variable schema is what mlflow_ops.backend_store.mlflow_schema_info returned.
 - name: Show the report
   ansible.builtin.debug:
     msg: "{{ schema | mlflow_ops.backend_store.mlflow_schema_report(host=inventory_hostname) }}"

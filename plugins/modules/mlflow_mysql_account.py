@@ -21,8 +21,8 @@ description:
   - At the end each account is logged in to, so that success means that it can be used.
   - The module can be interrupted anywhere. The next run finishes the work.
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.attributes
-  - mlflow_ops.backend_store.login
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._login
 attributes:
   check_mode:
     support: full
@@ -34,9 +34,6 @@ attributes:
     details:
       - An account whose O(accounts[].host) does not match this host's address cannot be logged in to.
         Set O(accounts[].verify=false) for such an account.
-  platform:
-    platforms: posix
-    support: full
 options:
   accounts:
     description:

@@ -20,19 +20,9 @@ description:
     the rest is still looked at.
   - Reads only, and runs nothing in the container.
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.attributes
-  - mlflow_ops.backend_store.login
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: N/A
-    details: Nothing is changed.
-  idempotent:
-    support: full
-  platform:
-    platforms: posix
-    support: full
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._attributes.info_module
+  - mlflow_ops.backend_store._login
 options:
   login_unix_socket:
     description:

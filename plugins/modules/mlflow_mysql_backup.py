@@ -22,7 +22,7 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.attributes
+  - mlflow_ops.backend_store._attributes
 attributes:
   check_mode:
     support: full

@@ -18,8 +18,8 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.login
-  - mlflow_ops.backend_store.attributes
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._login
 attributes:
   check_mode:
     support: full
@@ -28,8 +28,6 @@ attributes:
     details: Shows the member's state and role before and after.
   idempotent:
     support: full
-  platform:
-    platforms: posix
 options:
   state:
     description:

@@ -16,24 +16,11 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.login
-  - mlflow_ops.backend_store.attributes
-attributes:
-  check_mode:
-    support: full
-    details: Nothing is changed.
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
-  platform:
-    platforms: posix
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._attributes.info_module
+  - mlflow_ops.backend_store._login
+  - mlflow_ops.backend_store._schema_target
 options:
-  database:
-    description: Name of MLflow's database, whose tables are counted.
-    type: str
-    default: mlflow
   missing_ok:
     description: Whether to return RV(answers=false) in place of failing when no server answers.
     type: bool
@@ -123,13 +110,14 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql im
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._replication import (
     member as replication_member,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import options
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **connection.login_argument_spec(),
-            "database": {"type": "str", "default": "mlflow"},
+            **options.database_argument_spec(),
             "missing_ok": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

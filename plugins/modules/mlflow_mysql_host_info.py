@@ -19,15 +19,9 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: N/A
-    details: The module changes nothing.
-  idempotent:
-    support: full
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._attributes.info_module
+  - mlflow_ops.backend_store._layout.home
 options:
   images:
     description: References of images to look for in the engine's local store.
@@ -46,28 +40,6 @@ options:
   home:
     description: Options of M(mlflow_ops.backend_store.mlflow_mysql_layout), to see whether it would do anything.
     type: dict
-    suboptions:
-      path:
-        description: Directory that holds everything of the store.
-        type: path
-        required: true
-      uid:
-        description: User and group ID of the server in the container.
-        type: int
-        default: 999
-      context:
-        description: Dictionary from the name of a file in C(build/) to its text.
-        type: dict
-        default: {}
-      files:
-        description: Dictionary from the name of a file in the directory itself to its text.
-        type: dict
-        default: {}
-      generate:
-        description: Paths, relative to C(secrets/), of passwords that must be there.
-        type: list
-        elements: str
-        default: []
   data_dir:
     description: Data directory of MySQL to look into.
     type: path
@@ -318,6 +290,9 @@ systemd:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.host_facts import gather
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import (
+    layout_argument_spec,
+)
 
 
 def main() -> None:
@@ -326,16 +301,7 @@ def main() -> None:
             "images": {"type": "list", "elements": "str", "default": []},
             "image": {"type": "str"},
             "container": {"type": "str"},
-            "home": {
-                "type": "dict",
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "uid": {"type": "int", "default": 999},
-                    "context": {"type": "dict", "default": {}},
-                    "files": {"type": "dict", "default": {}},
-                    "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
-                },
-            },
+            "home": {"type": "dict", "options": layout_argument_spec()},
             "data_dir": {"type": "path"},
             "bind_address": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int"},

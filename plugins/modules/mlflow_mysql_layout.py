@@ -19,7 +19,8 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.attributes
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._layout
 attributes:
   check_mode:
     support: full
@@ -29,10 +30,6 @@ attributes:
   idempotent:
     support: full
 options:
-  path:
-    description: Directory that holds everything of the store.
-    type: path
-    required: true
   state:
     description:
       - V(absent) removes what a store without its container does not need, C(build), C(run) and C(tmp). What is a mount
@@ -46,28 +43,10 @@ options:
         is a full backup in it. Where a symbolic link leads is emptied too; a mount point is emptied and stays.
     type: bool
     default: false
-  uid:
-    description: User and group ID of the container's server, as the host sees it.
-    type: int
-    default: 999
   rootless:
     description: Whether the engine is not root, so that it must be let through C(secrets/).
     type: bool
     default: false
-  context:
-    description: Dictionary from the name of a file in C(build/) to its text.
-    type: dict
-    default: {}
-  files:
-    description:
-      - Dictionary from the name of a file in the directory itself to its text, which everybody on the host may read.
-    type: dict
-    default: {}
-  generate:
-    description: Paths, relative to C(secrets/), of passwords that are generated if they are missing.
-    type: list
-    elements: str
-    default: []
   passwords:
     description: Dictionary from a path relative to C(secrets/) to the password that the file is to hold.
     type: dict
@@ -132,20 +111,19 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import identity
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import (
+    Home,
+    layout_argument_spec,
+)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
+            **layout_argument_spec(),
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "purge": {"type": "bool", "default": False},
-            "uid": {"type": "int", "default": 999},
             "rootless": {"type": "bool", "default": False},
-            "context": {"type": "dict", "default": {}},
-            "files": {"type": "dict", "default": {}},
-            "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
             "container": {"type": "str"},
             "recovery": {"type": "str"},

@@ -19,15 +19,9 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: N/A
-    details: The module changes nothing.
-  idempotent:
-    support: full
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._attributes.info_module
+  - mlflow_ops.backend_store._run.purpose
 options:
   look:
     description:
@@ -48,14 +42,6 @@ options:
     elements: str
   by_group:
     description: Whether this is a playbook for groups, which a member's host belongs to.
-    type: bool
-    default: false
-  recovers:
-    description: Whether root is to get a new password, so that the old one may be gone.
-    type: bool
-    default: false
-  restores:
-    description: Whether the data is brought back, so that it may be gone.
     type: bool
     default: false
   more_arguments:

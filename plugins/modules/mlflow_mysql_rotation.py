@@ -20,8 +20,8 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.login
-  - mlflow_ops.backend_store.attributes
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._login
 attributes:
   check_mode:
     support: full
@@ -30,8 +30,6 @@ attributes:
     details: The only thing that is written is the time of the beginning.
   idempotent:
     support: full
-  platform:
-    platforms: posix
 options:
   state:
     description:

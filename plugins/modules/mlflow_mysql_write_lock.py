@@ -25,8 +25,10 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.login
-  - mlflow_ops.backend_store.attributes
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._login
+  - mlflow_ops.backend_store._schema_target
+  - mlflow_ops.backend_store._ownership
 attributes:
   check_mode:
     support: full
@@ -36,13 +38,7 @@ attributes:
     details: Shows which accounts the gate keeps out before and after.
   idempotent:
     support: full
-  platform:
-    platforms: posix
 options:
-  database:
-    description: Name of the database.
-    type: str
-    default: mlflow
   scope:
     description:
       - Whether the accounts that may write to O(database) are kept out, or those that may write to any database of the
@@ -82,14 +78,6 @@ options:
     description: Seconds to wait for sessions to end, and for another run of this module.
     type: int
     default: 30
-  owner:
-    description:
-      - Name of the run that this task belongs to. With it nothing is done unless O(owner_file) names this run, so that
-        of two runs on one database the one that began first stops when the other has taken over.
-    type: str
-  owner_file:
-    description: File on the host with the name of the run that works on the database.
-    type: path
 notes:
   - Sessions are matched by the name of their user. A session of C(name@one-host) counts if C(name@another-host) may
     write.
@@ -184,7 +172,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import ownership
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import options, ownership
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.write_lock import (
     GateProblem,
     run,
@@ -195,17 +183,16 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **mysql_connection.login_argument_spec(),
-            "database": {"type": "str", "default": "mlflow"},
+            **options.database_argument_spec(),
+            **ownership.owner_argument_spec(),
             "scope": {"type": "str", "choices": ["database", "server"], "default": "database"},
             "state": {"type": "str", "choices": ["closed", "open"], "required": True},
             "path": {"type": "path", "required": True},
             "disconnect": {"type": "bool", "default": False},
             "keep": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 30},
-            "owner": {"type": "str"},
-            "owner_file": {"type": "path"},
         },
-        required_together=[("owner", "owner_file")],
+        required_together=[ownership.OWNER],
         supports_check_mode=True,
     )
     try:

@@ -12,7 +12,7 @@ short_description: Initialise, upgrade and repair MLflow's schema
 version_added: 0.1.0
 description:
   - Brings MLflow's schema in a database to the revision of a release, with the migrations of the MLflow that is in a
-    virtual environment, and repairs what an interrupted migration left.
+    virtual environment, and repairs what an interrupted migration left. The database must exist.
   - MySQL commits each statement that changes the schema by itself, so a migration that dies leaves a database that
     C(mlflow db upgrade) can never finish. This module knows from its catalogue which statements were done, and goes on
     with the next one. It never drops anything that holds data.
@@ -23,8 +23,11 @@ description:
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.login
-  - mlflow_ops.backend_store.attributes
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._login
+  - mlflow_ops.backend_store._schema_target
+  - mlflow_ops.backend_store._schema_target.target
+  - mlflow_ops.backend_store._ownership
 attributes:
   check_mode:
     support: full
@@ -34,18 +37,7 @@ attributes:
     details: Shows the schema before and after, an object a line.
   idempotent:
     support: full
-  platform:
-    platforms: posix
 options:
-  database:
-    description: Name of the database, which must exist.
-    type: str
-    default: mlflow
-  app:
-    description: Whose schema it is, that of MLflow itself or that of C(mlflow.server.auth).
-    type: str
-    choices: [tracking, auth]
-    default: tracking
   state:
     description:
       - V(initialised) makes the tables in an empty database. One that has MLflow's tables is left alone, whatever its
@@ -62,9 +54,6 @@ options:
     type: str
     choices: [initialised, upgraded, repaired, indexed, converted]
     default: initialised
-  mlflow_version:
-    description: The release whose revision is wanted. The default is the one in O(virtualenv).
-    type: str
   revision:
     description: The revision that is wanted, in place of O(mlflow_version).
     type: str
@@ -79,7 +68,7 @@ options:
       - The indexes that the store is to have beyond MLflow's own. Others that this option offers are dropped, so that
         an empty list drops all of them. Without it they are left as they are.
       - They are made while clients read and write. None is there while a migration runs, and they are made again after
-        it.
+        it. With O(data_directory), a disk that has no room for them is found first.
       - V(runs) is on C(runs) (lifecycle_stage, experiment_id, start_time), for the newest runs of an experiment.
       - V(runs_ui) is on C(runs) (lifecycle_stage, experiment_id, start_time), for them as MLflow's web pages sort
         them. Nobody can write to that table while it is made.
@@ -112,19 +101,6 @@ options:
     description: Seconds to wait for another one that changes the same schema, and for readers that hold its tables.
     type: int
     default: 30
-  data_directory:
-    description:
-      - Directory of the server's data as this host sees it, to see that the disk has room for a rebuild and for
-        O(extra_indexes).
-    type: path
-  owner:
-    description:
-      - Name of the run that this task belongs to. With it nothing is done unless O(owner_file) names this run, so that
-        of two runs on one database the one that began first stops when the other has taken over.
-    type: str
-  owner_file:
-    description: File on the host with the name of the run that works on the database.
-    type: path
 seealso:
   - module: mlflow_ops.backend_store.mlflow_schema_info
   - module: mlflow_ops.backend_store.mlflow_mysql_write_lock
@@ -278,32 +254,33 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
     login_argument_spec,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import migrate
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    migrate,
+    options,
+    ownership,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.extra_indexes import OFFERED
 
 STATES = ("initialised", "upgraded", "repaired", "indexed", "converted")
 ARGUMENT_SPEC = {
     **login_argument_spec(),
-    "database": {"type": "str", "default": "mlflow"},
-    "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
+    **options.database_argument_spec(),
+    **options.target_argument_spec(),
+    **ownership.owner_argument_spec(),
     "state": {"type": "str", "choices": [*STATES], "default": "initialised"},
-    "mlflow_version": {"type": "str"},
     "revision": {"type": "str"},
     "virtualenv": {"type": "path"},
     "extra_indexes": {"type": "list", "elements": "str", "choices": [one.name for one in OFFERED]},
     "default_artifact_root": {"type": "str"},
     "collation": {"type": "str"},
     "lock_timeout": {"type": "int", "default": 30},
-    "data_directory": {"type": "path"},
-    "owner": {"type": "str"},
-    "owner_file": {"type": "path"},
 }
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC,
-        required_together=[("owner", "owner_file")],
+        required_together=[ownership.OWNER],
         mutually_exclusive=[("mlflow_version", "revision")],
         required_if=[
             ("state", "initialised", ("virtualenv",)),

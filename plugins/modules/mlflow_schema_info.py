@@ -13,41 +13,17 @@ version_added: 0.1.0
 description:
   - Compares a store with the catalogue of MLflow's schema at every revision of every release since 1.0, object by
     object, and says what state it is in, which MLflow fits it, what an upgrade would do, and what would stop it.
-  - It only reads, with PyMySQL alone. MLflow need not be there.
+  - It only reads, with PyMySQL alone. The database must exist, MLflow need not be there.
   - Names that MySQL or an old MLflow chose are no difference.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
-  - mlflow_ops.backend_store.login
-  - mlflow_ops.backend_store.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-    details: It changes nothing.
-  idempotent:
-    support: full
-  platform:
-    platforms: posix
+  - mlflow_ops.backend_store._attributes
+  - mlflow_ops.backend_store._attributes.info_module
+  - mlflow_ops.backend_store._login
+  - mlflow_ops.backend_store._schema_target
+  - mlflow_ops.backend_store._schema_target.target
 options:
-  database:
-    description: Name of the database, which must exist.
-    type: str
-    default: mlflow
-  app:
-    description: Whose schema it is, that of MLflow itself or that of C(mlflow.server.auth).
-    type: str
-    choices: [tracking, auth]
-    default: tracking
-  mlflow_version:
-    description: The release that the store is wanted for. The default is the newest one in the catalogue.
-    type: str
-  data_directory:
-    description:
-      - Directory of the server's data as this host sees it. With it, a disk that is too full to rebuild the largest
-        table is among RV(blockers).
-    type: path
   exact_rows:
     description: Whether the rows of every table are counted, for which the server reads all of them.
     type: bool
@@ -312,6 +288,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import options
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
 
 
@@ -319,10 +296,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **mysql_connection.login_argument_spec(),
-            "database": {"type": "str", "default": "mlflow"},
-            "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
-            "mlflow_version": {"type": "str"},
-            "data_directory": {"type": "path"},
+            **options.database_argument_spec(),
+            **options.target_argument_spec(),
             "exact_rows": {"type": "bool", "default": False},
             "scan_timeout": {"type": "int", "default": 10},
         },

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +14,8 @@ from urllib.parse import quote
 import pymysql
 import pytest
 import sqlalchemy
-import yaml
-from ansible_collections.mlflow_ops.backend_store.plugins.filter import mlflow_store_uri
-from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_account
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import uri
-from conftest import COLLECTIONS, MySQL, Result, RunModule, docker, free_port
+from conftest import MySQL, Result, RunModule, docker, free_port
 
 MODULE = "mlflow_mysql_account"
 CANARY = "canary-7f3a'\\%s"
@@ -673,100 +667,6 @@ def test_no_secret_in_the_output(clean: MySQL, run_module: RunModule, tmp_path: 
             assert quote(secret) not in result.output
         assert "canary" not in result.output
         assert "$A$" not in result.output
-
-
-def test_module_examples(clean: MySQL, run_module: RunModule, tls_only: Path, tmp_path: Path) -> None:
-    """The EXAMPLES, with paths and addresses of this server in place of those of a store."""
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    for name in ("root", "mlflowusr", "mlflowbackup"):
-        (secrets / name).write_text(clean.root_password if name == "root" else f"{name} {CANARY}\n")
-    text = mlflow_mysql_account.EXAMPLES
-    for old, new in {
-        "/srv/mlflow-mysql/run/mysqld.sock": clean.socket,
-        "/srv/mlflow-mysql/secrets": str(secrets),
-        "db.example.org": "127.0.0.1",
-        "/etc/ssl/certs/store-ca.pem": str(tls_only),
-    }.items():
-        assert old in text
-        text = text.replace(old, new)
-    clean.execute("CREATE USER root@'%%' IDENTIFIED BY %s", clean.root_password)
-    clean.execute("GRANT ALL ON *.* TO root@'%%' WITH GRANT OPTION")
-    clean.execute("CREATE USER mlflowold IDENTIFIED BY 'x'")
-    values = {"{{ root_password }}": clean.root_password, "{{ mlflow_password }}": CANARY}
-
-    def fill(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: fill(entry) for key, entry in value.items()}
-        if isinstance(value, list):
-            return [fill(entry) for entry in value]
-        return values.get(value, value) if isinstance(value, str) else value
-
-    try:
-        tasks = yaml.safe_load(text)
-        assert len(tasks) == 4
-        for task in tasks:
-            if "let the old one be valid" in task["name"]:
-                (secrets / "mlflowusr").write_text(f"another {CANARY}\n")
-            options = fill(task[f"mlflow_ops.backend_store.{MODULE}"])
-            # The server made its certificate itself, and it names no address.
-            options.update(login_port=clean.port, ca_cert=str(tls_only), check_hostname=False)
-            ok(run_module(MODULE, options), changed=True)
-            ok(run_module(MODULE, options), changed=False)
-    finally:
-        clean.execute("DROP USER root@'%%'")
-
-
-PLAYBOOK = """
-- hosts: localhost
-  connection: local
-  gather_facts: false
-  vars:
-    mlflow_password: VAULTED
-  tasks: EXAMPLES
-"""
-
-
-def test_filter_examples(tmp_path: Path) -> None:
-    """The EXAMPLES in a play, with a password that Ansible Vault has encrypted."""
-    bin_directory = Path(sys.executable).parent
-    vault_password = tmp_path / "vault"
-    vault_password.write_text("vault")
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_VAULT_PASSWORD_FILE": str(vault_password),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "PATH": f"{bin_directory}:{os.environ['PATH']}",
-    }
-
-    def run(*command: str) -> str:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path, timeout=120
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    vaulted = run("ansible-vault", "encrypt_string", "p@ss %: word")
-    target = tmp_path / "environment"
-    examples = mlflow_store_uri.EXAMPLES.replace("/etc/mlflow/environment", str(target))
-    indented = "\n" + "".join(f"    {line}\n" for line in examples.strip().splitlines())
-    playbook = tmp_path / "play.yml"
-    playbook.write_text(PLAYBOOK.replace("VAULTED", vaulted).replace("EXAMPLES", indented))
-    output = run(
-        "ansible-playbook",
-        "-i",
-        "localhost,",
-        "-e",
-        f"ansible_python_interpreter={sys.executable}",
-        str(playbook),
-    )
-    assert target.read_text() == (
-        "MLFLOW_BACKEND_STORE_URI=mysql+pymysql://mlflowusr:p%40ss%20%25%3A%20word@db.example.org:3306/mlflow\n"
-    )
-    stated = mlflow_store_uri.EXAMPLES.strip().splitlines()[-1].strip(" #")
-    assert stated in output
-    assert "word" not in output
 
 
 # Rotation

@@ -321,6 +321,16 @@ def test_a_contradiction_on_the_command_line_is_refused_first(
     assert len([task for task in tasks if "Interpreter" not in task]) == 1, tasks
 
 
+def test_the_action_group_has_every_module_with_a_login() -> None:
+    """`module_defaults` gives the login once. The fragment says so in the documentation of such a module."""
+    modules = {
+        path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "plugins/modules").glob("*.py")
+    }
+    group = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))["action_groups"]["mysql"]
+    for sign in ("  - mlflow_ops.backend_store._login\n", "login_argument_spec(),"):
+        assert group == sorted(name for name, text in modules.items() if sign in text)
+
+
 def test_the_picture_of_the_packages_is_true() -> None:
     """CONTRIBUTING.md says which packages of plugins/ import which."""
     plugins = ROOT / "plugins"

@@ -137,7 +137,7 @@ class Login:
 
 
 def login_argument_spec() -> dict[str, Any]:
-    """The options of the documentation fragment `login`."""
+    """The options of the documentation fragment `_login`."""
     return {
         "login_user": {"type": "str", "default": "root"},
         "login_password": {"type": "str", "no_log": True},

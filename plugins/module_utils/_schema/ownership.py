@@ -5,6 +5,14 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+# Neither makes sense without the other.
+OWNER = ("owner", "owner_file")
+
+
+def owner_argument_spec() -> dict[str, Any]:
+    """The options of the documentation fragment `_ownership`."""
+    return {"owner": {"type": "str"}, "owner_file": {"type": "path"}}
+
 
 class NotOwner(Exception):
     """Another run works on the database."""

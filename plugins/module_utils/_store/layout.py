@@ -10,7 +10,7 @@ import stat
 import string
 import tempfile
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import identity, swap
 
@@ -25,6 +25,18 @@ RECOVERY = "container/recover.sql"
 PASSWORD_LENGTH = 32  # of 64 characters each: 190 bits at least
 # Of each kind there is one at least, as MySQL's password policy wants it.
 KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_")
+
+
+def layout_argument_spec() -> dict[str, Any]:
+    """The options of the documentation fragment `_layout`."""
+    return {
+        "path": {"type": "path", "required": True},
+        "uid": {"type": "int", "default": 999},
+        "context": {"type": "dict", "default": {}},
+        "files": {"type": "dict", "default": {}},
+        # Names, not secrets.
+        "generate": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    }
 
 
 def find_problems(home: str) -> list[str]:

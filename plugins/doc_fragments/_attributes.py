@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module of this collection says about check mode, diff mode, idempotence and platforms."""
+"""What a module says about check mode, diff mode, idempotence and platforms. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,4 +20,19 @@ attributes:
     description: Operating systems on which the module runs.
     platforms: posix
     support: full
+"""
+
+    # Beside the standard fragment, for a module that only reads.
+    INFO_MODULE = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details: The module changes nothing.
+  diff_mode:
+    support: N/A
+    details: The module changes nothing.
+  idempotent:
+    support: full
+    details: The module changes nothing.
 """

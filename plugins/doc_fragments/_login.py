@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that say how a module of this collection reaches MySQL."""
+"""The options that say how a module reaches MySQL. Private to this collection.
+
+`_mysql/connection.py` specifies them. A module that has them is in the action group `mysql` of meta/runtime.yml.
+"""
 
 from __future__ import annotations
 
@@ -51,11 +54,10 @@ options:
     default: 10
   ca_cert:
     description:
-      - The path of the certificate of the authority that signed the server's certificate.
+      - The path of the certificate of the CA that signed the server's certificate.
       - Connections over TCP then use TLS, and the server's certificate is verified.
       - Without this and the other options for TLS, PyMySQL decides. From 1.2 on it uses TLS where the server
-        offers it,
-        but verifies nothing. Older ones use none.
+        offers it, but verifies nothing. Older ones use none.
     type: path
     aliases: [ssl_ca]
   client_cert:
@@ -74,6 +76,13 @@ options:
       - When this is not set, it must be whenever O(ca_cert) is given.
       - V(false) without O(ca_cert) asks for TLS without verifying the server's certificate.
     type: bool
+attributes:
+  action_group:
+    description: Use C(group/mlflow_ops.backend_store.mysql) in C(module_defaults) to give the login once for all
+      modules of the group.
+    support: full
+    membership:
+      - mlflow_ops.backend_store.mysql
 requirements:
   - PyMySQL >= 1.0.2 (C(python3-pymysql) on Debian and Ubuntu)
   - cryptography, for accounts with V(caching_sha2_password) over TCP without TLS (C(python3-cryptography))
