@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long MLflow cannot write when the member that takes the writes is killed, and whether anything is lost.
+"""How long MLflow cannot write when the primary is killed, and whether anything is lost.
 
 The hosts are those of the Molecule scenario `group`, which `make bench-failover` makes. Eight clients log with MLflow's
 own SQL store through the route, and write down what was acknowledged. The primary's mysqld is killed again and again,
@@ -79,7 +79,7 @@ def members(host: str) -> list[dict[str, Any]]:
 
 
 def primary(addresses: dict[str, str]) -> str:
-    """The host that takes the writes, once all members are online."""
+    """The primary, once all members are online."""
     deadline = time.monotonic() + BACK_WITHIN
     while True:
         views = [members(host) for host in HOSTS]

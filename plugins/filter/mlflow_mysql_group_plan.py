@@ -39,7 +39,7 @@ _value:
   description:
     - C(problems) is a list of what stands in the way, each with its remedy. C(source) is the host whose data the others
       get. C(bootstrap) says whether the group begins there. C(online) are the hosts in the group, C(join) those
-      that are not yet. C(primary) is the host that takes the writes, or null.
+      that are not yet. C(primary) is the host that is the primary, or null.
   type: dict
 """
 

@@ -184,7 +184,7 @@ def test_a_group_from_its_beginning(pair: Pair, run_module: RunModule) -> None:
     ok(run_module(MODULE, pair.options("a", "left")), changed=True)
     ok(run_module(MODULE, pair.options("a", "left")), changed=False)
     message = failed(run_module(MODULE, pair.options("a", "primary")))
-    assert "only one that is online can take the writes" in message
+    assert "only one that is online can be the primary" in message
     message = failed(run_module(MODULE, begin))
     assert "has been a member of the group before" in message
 

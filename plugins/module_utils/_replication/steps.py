@@ -121,7 +121,7 @@ def promote(
         return False
     if found["state"] != replication_member.ONLINE or not found["majority"]:
         raise replication_member.GroupProblem(
-            f"this member is {found['state']}, and only one that is online can take the writes: run "
+            f"this member is {found['state']}, and only one that is online can be the primary: run "
             "playbooks/group_status.yml to see why"
         )
     if not check:

@@ -55,7 +55,7 @@ def group_report(found: Mapping[str, Any], members: Sequence[str], addresses: Ma
         reached = sum(one["state"] == "ONLINE" for one in online[0]["members"])
         # More than half of those that are in the group now must be left.
         spare = max(reached - count // 2 - 1, 0)
-        summary = f"{writer[0]} takes the writes; {spare or 'no'} more of {count} members may be lost."
+        summary = f"{writer[0]} is the primary; {spare or 'no'} more of {count} members may be lost."
         if reached < len(members):
             summary += " Bring the others back with playbooks/deploy_group.yml."
     elif any(one.get("alone") for one in found.values()):

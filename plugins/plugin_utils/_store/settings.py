@@ -504,11 +504,11 @@ RULES = (
         f"members would not find one another, and {INSTEAD}",
         where=GROUP,
     ),
-    Rule(("group_replication_single_primary_mode",), _on, "one member takes the writes", where=GROUP),
+    Rule(("group_replication_single_primary_mode",), _on, "one member is the primary", where=GROUP),
     Rule(
         ("group_replication_enforce_update_everywhere_checks",),
         _off,
-        "one member takes the writes",
+        "one member is the primary",
         where=GROUP,
     ),
     Rule(
