@@ -293,6 +293,7 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
     `known` is its state, or what it differs in, where that is not what the head says.
     """
     import fill_tables
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import sql
     from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
         catalogue as schema_catalogue,
     )
@@ -306,7 +307,7 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
     newest = catalogue.revisions[-1].revision
 
     def wrong(wanted: str, others: tuple[str, ...] = ()) -> list[str]:
-        versions = schema_live.query(connection, f"SELECT version_num FROM `{database}`.alembic_version")
+        versions = sql.query(connection, f"SELECT version_num FROM `{database}`.alembic_version")
         live = schema_live.read_schema(connection, database)
         found = state.examine(live, [version for (version,) in versions], catalogue, wanted, database)
         drift = [one for one in found.drift if not (known and known in str(one.actual))]
@@ -329,7 +330,7 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
         )
     }
     for table, rows in before.items():
-        ((now,),) = schema_live.query(connection, f"SELECT COUNT(*) FROM `{database}`.`{table}`")
+        ((now,),) = sql.query(connection, f"SELECT COUNT(*) FROM `{database}`.`{table}`")
         if now < rows and table not in taken:
             problems.append(f"{table} had {rows} rows and has {now}")
     return problems

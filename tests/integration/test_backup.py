@@ -34,9 +34,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.a
     write_document,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import (
-    LABEL,
     throw_away,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import SCRATCH_LABEL
 
 # The store without Ansible is for benchmarks too, which pytest does not find.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -110,7 +110,7 @@ def left(backups: Backups) -> list[str]:
         for path in home.glob(pattern)
     ]
     found += [str(path) for path in backups.directory.rglob(".partial*")]
-    found += docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}={home}").split()
+    found += docker("ps", "--all", "--quiet", "--filter", f"label={SCRATCH_LABEL}={home}").split()
     return found
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pymysql
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     blockers as schema_blockers,
 )
@@ -22,7 +23,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     demands as schema_demands,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import query
 from conftest import MySQL, RunModule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))

@@ -20,6 +20,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql im
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
     ConnectionFailed,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query_columns
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -37,14 +38,6 @@ PRIVILEGE_COLUMNS = {
 CONFIGURATION = ("/etc/mysql", "/etc/my.cnf", "/etc/my.cnf.d")
 
 
-def rows(connection: Connection[Any], sql: str) -> list[dict[str, Any]]:
-    """The rows of a query, their columns in lower case."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        names = [column[0].lower() for column in cursor.description or ()]
-        return [dict(zip(names, row)) for row in cursor.fetchall()]
-
-
 def text(value: Any) -> str:
     return (
         value.decode("utf-8", "replace")
@@ -57,17 +50,21 @@ def read_server(connection: Connection[Any], evidence: audit_controls.Evidence) 
     import pymysql.err
 
     evidence.version = connection.get_server_info()
-    found = rows(connection, "SHOW GLOBAL VARIABLES")
+    found = query_columns(connection, "SHOW GLOBAL VARIABLES")
     variables = {text(row["variable_name"]).lower(): text(row["value"]) for row in found}
-    status = rows(connection, "SHOW GLOBAL STATUS LIKE 'Ssl_server_not_after'")
-    evidence.databases = [text(next(iter(row.values()))) for row in rows(connection, "SHOW DATABASES")]
-    evidence.functions = [text(row["name"]) for row in rows(connection, "SELECT name FROM mysql.func")]
+    status = query_columns(connection, "SHOW GLOBAL STATUS LIKE 'Ssl_server_not_after'")
+    evidence.databases = [
+        text(next(iter(row.values()))) for row in query_columns(connection, "SHOW DATABASES")
+    ]
+    evidence.functions = [
+        text(row["name"]) for row in query_columns(connection, "SELECT name FROM mysql.func")
+    ]
     evidence.accounts = read_accounts(connection)
     evidence.certificate_days = days_left(text(status[0]["value"]) if status else "")
     # Last, so that a server that could be read only in part counts as one that could not.
     evidence.variables = variables
     try:
-        rows(connection, "SHOW GRANTS")
+        query_columns(connection, "SHOW GRANTS")
     except pymysql.err.MySQLError as error:
         if error.args and error.args[0] == 1290:  # ER_OPTION_PREVENTS_STATEMENT
             evidence.processes = [*evidence.processes, "mysqld --skip-grant-tables"]
@@ -77,16 +74,18 @@ def read_accounts(connection: Connection[Any]) -> list[audit_controls.Account]:
     import pymysql.err
 
     try:
-        dynamic = rows(connection, "SELECT user, host, priv, with_grant_option FROM mysql.global_grants")
+        dynamic = query_columns(
+            connection, "SELECT user, host, priv, with_grant_option FROM mysql.global_grants"
+        )
     except pymysql.err.MySQLError:  # MySQL 5.7 and MariaDB have none
         dynamic = []
     granting = {
         (text(row["user"]), text(row["host"]))
-        for row in rows(connection, "SELECT user, host FROM mysql.db WHERE grant_priv = 'Y'")
+        for row in query_columns(connection, "SELECT user, host FROM mysql.db WHERE grant_priv = 'Y'")
     }
     now = datetime.now()
     accounts = []
-    for row in rows(connection, "SELECT * FROM mysql.user"):
+    for row in query_columns(connection, "SELECT * FROM mysql.user"):
         key = text(row["user"]), text(row["host"])
         own = [entry for entry in dynamic if (text(entry["user"]), text(entry["host"])) == key]
         named = {name for column, name in PRIVILEGE_COLUMNS.items() if text(row.get(column.lower())) == "Y"}
@@ -119,45 +118,41 @@ def days_left(end: str) -> float | None:
     return (parsed - datetime.now(timezone.utc)).total_seconds() / 86400
 
 
-class Engine:
-    """The engine as the ``docker`` command shows it."""
+def read_container(docker: Docker, name: str, evidence: audit_controls.Evidence) -> None:
+    """Put into `evidence` what the engine says of a container, or why it says nothing."""
+    status, out, err = docker.run("container", "inspect", name)
+    if status != 0:
+        missing = "no such container" in err.lower()
+        evidence.container_problem = (
+            f"there is no container {name}: set mlflow_mysql_container_name to that of the store"
+            if missing
+            else f"the engine does not answer: {err.splitlines()[-1] if err else 'docker failed'}"
+        )
+        return
+    evidence.container = json.loads(out)[0]
+    status, out, err = docker.run("info", "--format", "{{.Swarm.LocalNodeState}}")
+    evidence.swarm = out.strip() if status == 0 else ""
+    # The engine wants the process IDs, which the table has first.
+    status, out, err = docker.run("top", name, "-eo", "pid,args")
+    lines = out.splitlines()[1:] if status == 0 else []
+    evidence.processes = [line.split(None, 1)[-1] for line in lines]
+    evidence.configuration = [file for path in CONFIGURATION for file in option_files(docker, name, path)]
 
-    def __init__(self, host: Host) -> None:
-        self.docker = Docker(host)
 
-    def read(self, name: str, evidence: audit_controls.Evidence) -> None:
-        status, out, err = self.docker.run("container", "inspect", name)
-        if status != 0:
-            missing = "no such container" in err.lower()
-            evidence.container_problem = (
-                f"there is no container {name}: set mlflow_mysql_container_name to that of the store"
-                if missing
-                else f"the engine does not answer: {err.splitlines()[-1] if err else 'docker failed'}"
-            )
-            return
-        evidence.container = json.loads(out)[0]
-        status, out, err = self.docker.run("info", "--format", "{{.Swarm.LocalNodeState}}")
-        evidence.swarm = out.strip() if status == 0 else ""
-        # The engine wants the process IDs, which the table has first.
-        status, out, err = self.docker.run("top", name, "-eo", "pid,args")
-        lines = out.splitlines()[1:] if status == 0 else []
-        evidence.processes = [line.split(None, 1)[-1] for line in lines]
-        evidence.configuration = [file for path in CONFIGURATION for file in self.files(name, path)]
-
-    def files(self, name: str, path: str) -> list[audit_controls.File]:
-        """The option files at `path` in the container, which need not exist; private keys are not read."""
-        status, out, _err = self.docker.binary("container", "cp", f"{name}:{path}", "-")
-        found = []
-        if status == 0:
-            with tarfile.open(fileobj=io.BytesIO(out)) as archive:
-                for member in archive:
-                    if not member.isfile() or not member.name.endswith(".cnf"):
-                        continue
-                    handle = archive.extractfile(member)
-                    content = handle.read().decode("utf-8", "replace") if handle else None
-                    place = os.path.join(os.path.dirname(path), member.name)
-                    found.append(audit_controls.File(place, member.uid, member.gid, member.mode, content))
-        return found
+def option_files(docker: Docker, name: str, path: str) -> list[audit_controls.File]:
+    """The option files at `path` in the container, which need not exist; private keys are not read."""
+    status, out, _err = docker.binary("container", "cp", f"{name}:{path}", "-")
+    found = []
+    if status == 0:
+        with tarfile.open(fileobj=io.BytesIO(out)) as archive:
+            for member in archive:
+                if not member.isfile() or not member.name.endswith(".cnf"):
+                    continue
+                handle = archive.extractfile(member)
+                content = handle.read().decode("utf-8", "replace") if handle else None
+                place = os.path.join(os.path.dirname(path), member.name)
+                found.append(audit_controls.File(place, member.uid, member.gid, member.mode, content))
+    return found
 
 
 def host_file(path: str, evidence: audit_controls.Evidence) -> audit_controls.File | None:
@@ -184,7 +179,7 @@ def gather(host: Host) -> dict[str, Any]:
     params = dict(host.params)
     evidence = audit_controls.Evidence(administrators=params["administrators"])
     if params["container"]:
-        Engine(host).read(params["container"], evidence)
+        read_container(Docker(host), params["container"], evidence)
     if params["login_unix_socket"] and not os.path.exists(params["login_unix_socket"]):
         params["login_unix_socket"] = None
     login = mysql_connection.login_from_params(params)

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import system_names
+
 PASS = "pass"
 FAIL = "fail"
 # The control is about something that this store does not have; `found` says what.
@@ -19,7 +21,7 @@ SKIP = "skip"
 UNKNOWN = "unknown"
 
 # Accounts that the server makes for itself, locked.
-OWN_ACCOUNTS = ("mysql.infoschema", "mysql.session", "mysql.sys", "mariadb.sys")
+OWN_ACCOUNTS = (*system_names.ACCOUNTS, "mariadb.sys")
 LOOPBACK = ("127.", "::1", "localhost")
 EVERY_ADDRESS = ("*", "0.0.0.0", "::", "")  # noqa: S104
 # The oldest series that still gets security fixes: www.mysql.com/support/eol-notice.html

@@ -28,6 +28,8 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO, Any, Callable, Iterable, Iterator, Mapping, Sequence, cast
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._files.durable import write_whole
+
 FORMAT = 1
 PARTIAL = ".partial"
 CHUNK = 1 << 20
@@ -151,14 +153,6 @@ def parse_time(text: str) -> float:
     return found.timestamp()
 
 
-def sync_directory(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -184,17 +178,10 @@ def checksum_of(document: Mapping[str, Any]) -> str:
 def write_document(path: str, document: Mapping[str, Any]) -> None:
     """Write a manifest so that it is there as a whole or not at all. Raises BackupProblem."""
     temporary = os.path.join(os.path.dirname(path), PARTIAL + "-" + os.path.basename(path))
+    text = json.dumps({**document, "checksum": checksum_of(document)}, indent=1) + "\n"
     try:
-        with open(temporary, "w", encoding="utf-8") as stream:
-            json.dump({**document, "checksum": checksum_of(document)}, stream, indent=1)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(temporary, path)
-        sync_directory(os.path.dirname(path))
+        write_whole(path, text, temporary)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
         raise full_disk(error, path) from None
 
 

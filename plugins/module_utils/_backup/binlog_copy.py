@@ -33,7 +33,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.a
     read_packed,
     stamp,
     suffix,
-    sync_directory,
     try_unpacking,
     verify_file,
     write_document,
@@ -51,6 +50,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.b
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.live import identity
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import SERVER_ID
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._files.durable import sync_directory
 
 MERGED = 60  # parts of about the same size are merged into one
 TIMELINE = "timeline.json"

@@ -27,10 +27,8 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.r
     make_plan,
     restore,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import (
-    Server,
-    quoted,
-)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import Server
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import quoted
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
 
 PURPOSE = "drill"

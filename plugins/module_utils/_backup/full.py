@@ -31,7 +31,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.a
     room_for,
     stamp,
     suffix,
-    sync_directory,
     tree_size,
     write_document,
     write_packed,
@@ -44,12 +43,14 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.b
     timelines,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.binlog_reader import GtidSet
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.live import connect, rows
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.live import connect
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import (
     NOT_INNODB,
     remove_strays,
     throw_away,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._files.durable import sync_directory
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import VERSION_TABLES
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import swap
 
@@ -71,9 +72,9 @@ def look(connection: Any) -> dict[str, Any]:
         *("version", "server_uuid", "lower_case_table_names", "innodb_page_size", "gtid_mode", "log_bin"),
         *("binlog_checksum", "binlog_encryption"),
     )
-    found = dict(zip(names, rows(connection, "SELECT " + ", ".join(f"@@{name}" for name in names))[0]))
+    found = dict(zip(names, query(connection, "SELECT " + ", ".join(f"@@{name}" for name in names))[0]))
     problems = []
-    if not rows(
+    if not query(
         connection,
         "SELECT 1 FROM information_schema.plugins WHERE plugin_name = 'clone' AND plugin_status = 'ACTIVE'",
     ):
@@ -90,7 +91,7 @@ def look(connection: Any) -> dict[str, Any]:
         raise BackupProblem(
             f"the store cannot be backed up: {', '.join(problems)}. Run the playbook deploy again"
         )
-    refuse([str(row[0]) for row in rows(connection, NOT_INNODB)])
+    refuse([str(row[0]) for row in query(connection, NOT_INNODB)])
     return found
 
 
@@ -109,7 +110,7 @@ def end_clones(connection: Any) -> None:
     while True:
         try:
             # Without the right PROCESS it lists one's own.
-            found = rows(connection, "SHOW PROCESSLIST")
+            found = query(connection, "SHOW PROCESSLIST")
         except Exception as error:
             raise BackupProblem(f"the store cannot be backed up: {error}. Run this again") from None
         threads = [int(row[0]) for row in found if str(row[7]).startswith("CLONE LOCAL")]
@@ -121,7 +122,7 @@ def end_clones(connection: Any) -> None:
             )
         for thread in threads:
             with contextlib.suppress(Exception):  # it may have ended by itself
-                rows(connection, f"KILL {thread}")
+                query(connection, f"KILL {thread}")
         time.sleep(0.2)
 
 
@@ -258,7 +259,7 @@ def copy_data(settings: Settings, connection: Any, target: str) -> tuple[dict[st
     try:
         about = look(connection)
         begun = stamp(now())
-        rows(connection, "CLONE LOCAL DATA DIRECTORY = %s", target)
+        query(connection, "CLONE LOCAL DATA DIRECTORY = %s", target)
         return about, begun, stamp(now())
     except Exception as error:
         if isinstance(error, (BackupProblem, OSError)):

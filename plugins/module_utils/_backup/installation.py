@@ -15,7 +15,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup i
     binlog_reader,
     offsite,
     reach,
-    scratch_server,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import (
     end,
@@ -25,7 +24,11 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.h
     stamps,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.package import SETTINGS, build
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Docker, Host
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import (
+    SCRATCH_LABEL,
+    Docker,
+    Host,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
 
 PROGRAM = "bin/mlflow-mysql-backup"
@@ -134,7 +137,7 @@ class Outside:
         if self.home.check:
             return
         docker = Docker(self.host)
-        label = f"label={scratch_server.LABEL}={self.home.path}"
+        label = f"label={SCRATCH_LABEL}={self.home.path}"
         found = docker.run("ps", "--all", "--quiet", "--filter", label)[1].split()
         if found:
             docker.run("rm", "--force", *found)

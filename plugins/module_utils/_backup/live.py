@@ -22,6 +22,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.b
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
 
 ANSWERS_WITHIN = 5  # seconds
 STAYS = 300  # seconds that a connection is used
@@ -71,12 +72,6 @@ def connect(settings: Settings, timeout: int = 10) -> Any:
         elif error.reason == mysql_connection.UNREACHABLE:
             problem += ". Start the store"
     raise Unasked(f"the store cannot be backed up: {problem}", refused)
-
-
-def rows(connection: Any, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, arguments or None)
-        return list(cursor.fetchall())
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,7 @@ class Witness:
             # A server that was started anew has counted nothing yet, and a connection with an old password ends.
             self.made_with, self.until = with_what, time.monotonic() + STAYS
             self.deep_at = float("-inf")
-        executed, uuid, log_bin, mode, counts, server_id = rows(self.connection, ASKED)[0]
+        executed, uuid, log_bin, mode, counts, server_id = query(self.connection, ASKED)[0]
         deep = deep or bool(self.open) or time.monotonic() - self.deep_at >= DEEP
         if deep:
             self._ask_deeply(bool(counts), bool(log_bin))
@@ -195,7 +190,7 @@ class Witness:
     def _may_read(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]] | None:
         """Return rows, or None if the account has no right to them, or the server does not know the statement."""
         try:
-            return rows(self.connection, statement, *arguments)
+            return query(self.connection, statement, *arguments)
         except Exception as error:
             if error.args and error.args[0] in (NO_TABLE, NO_RIGHT, 1227, 1064):
                 return None

@@ -71,7 +71,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.r
     skipped,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import (
-    Docker,
+    Engine,
     Server,
     remove_strays,
     throw_away,
@@ -80,6 +80,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.s
     without_secret,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query_columns
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import swap
 
 RELAY = "restore-relay"
@@ -544,7 +545,7 @@ def check_archive(
 
 def check_version(settings: Settings, manifest: Mapping[str, Any]) -> None:
     """Raise BackupProblem if the store's MySQL is older than the backup's."""
-    found, wanted = Docker(settings).version(settings.image), version_of(manifest["mysql_version"])
+    found, wanted = Engine(settings).version(settings.image), version_of(manifest["mysql_version"])
     if found < wanted:
         raise BackupProblem(
             f"the backup {manifest['name']} is from MySQL {'.'.join(map(str, wanted))}, and the image {settings.image} "
@@ -740,10 +741,8 @@ def apply(server: Server, plan: Plan) -> None:
 
 def read_all(server: Server) -> bool:
     """Return whether the server has applied all that is in its directory."""
-    with server.connection.cursor() as cursor:
-        cursor.execute("SHOW REPLICA STATUS")
-        status = dict(zip([column[0] for column in cursor.description], cursor.fetchone()))
-    return str(status["Replica_SQL_Running_State"]).startswith("Replica has read all relay log")
+    status = query_columns(server.connection, "SHOW REPLICA STATUS")[0]
+    return str(status["replica_sql_running_state"]).startswith("Replica has read all relay log")
 
 
 def let_root_in(server: Server, settings: Settings) -> None:

@@ -15,11 +15,23 @@ import signal
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.archive import (
     BackupProblem,
     Settings,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import (
+    SCRATCH_LABEL,
+    Docker,
+    Local,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import system_names
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import (
+    literal,
+    query,
+    quoted,
 )
 
 try:
@@ -27,7 +39,6 @@ try:
 except ImportError:
     pymysql = None  # type: ignore[assignment,unused-ignore]
 
-LABEL = "mlflow_ops.backend_store.throw_away"
 INSIDE = "/var/lib/mysql"
 RUN_INSIDE = "/var/run/mysqld"
 SERVER_ID = 4294967295  # no store's: a server skips its own transactions when it applies a log
@@ -40,32 +51,24 @@ STOPS_WITHIN = 600
 ANSWERS_WITHIN = 180  # seconds, the engine
 SOCKET_PATH = 107  # characters at most
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-SYSTEM = ("mysql", "sys", "performance_schema", "information_schema")
 # Tables that the CLONE plugin copies without their rows, as a statement names them.
 NOT_INNODB = (
     "SELECT CONCAT('`', REPLACE(table_schema, '`', '``'), '`.`', REPLACE(table_name, '`', '``'), '`')"
-    " FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
-    f" AND engine <> 'InnoDB' AND table_schema NOT IN ({', '.join(repr(name) for name in SYSTEM)}) ORDER BY 1"
+    " FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND engine <> 'InnoDB'"
+    f" AND table_schema NOT IN ({', '.join(map(literal, system_names.DATABASES))}) ORDER BY 1"
 )
 
 
-def quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-class Docker:
-    """The engine's command line."""
+class Engine:
+    """The engine of a store. What it refuses, or does not answer in time, is a BackupProblem."""
 
     def __init__(self, settings: Settings) -> None:
-        found = shutil.which("docker")
-        if found is None:
+        environment = {"DOCKER_HOST": settings.docker_host} if settings.docker_host else {}
+        self.host = Local(ANSWERS_WITHIN, environment)
+        if Docker(self.host).client is None:
             raise BackupProblem(
                 "there is no docker on this host: install Docker, or run this on the store's host"
             )
-        self.program = found
-        self.environment = dict(os.environ)
-        if settings.docker_host:
-            self.environment["DOCKER_HOST"] = settings.docker_host
 
     def run(self, *arguments: str, check: bool = True, within: float = ANSWERS_WITHIN) -> str:
         """Return what a command prints. Raises BackupProblem if it fails and `check`."""
@@ -81,21 +84,11 @@ class Docker:
 
     def _run(self, arguments: Sequence[str], within: float) -> tuple[int, str, str]:
         try:
-            done = subprocess.run(
-                [self.program, *arguments],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-                timeout=within,
-            )
+            return Docker(replace(self.host, within=within)).run(*arguments)
         except subprocess.TimeoutExpired:
             raise BackupProblem(
                 f"docker {arguments[0]} did not answer within {within:.0f} s: restart Docker on this host"
             ) from None
-        return done.returncode, done.stdout, done.stderr
 
     @staticmethod
     def problem(command: str, errors: str) -> str:
@@ -113,7 +106,8 @@ class Docker:
     def version(self, image: str) -> tuple[int, ...]:
         """Return the version of the server in an image."""
         said = self.run(
-            *("run", "--rm", "--pull", "never", "--network", "none", "--no-healthcheck", "--label", LABEL),
+            *("run", "--rm", "--pull", "never", "--network", "none", "--no-healthcheck"),
+            *("--label", SCRATCH_LABEL),
             *("--entrypoint", "mysqld", image, "--version"),
         )
         found = re.search(r"Ver (\d+)\.(\d+)\.(\d+)", said)
@@ -141,15 +135,13 @@ class Server:
         return Server(connection, self.socket)
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, arguments or None)
-            return list(cursor.fetchall())
+        return query(self.connection, statement, *arguments)
 
     def value(self, statement: str, *arguments: Any) -> Any:
         return self.rows(statement, *arguments)[0][0]
 
     def databases(self) -> list[str]:
-        return [str(row[0]) for row in self.rows("SHOW DATABASES") if row[0] not in SYSTEM]
+        return [str(row[0]) for row in self.rows("SHOW DATABASES") if row[0] not in system_names.DATABASES]
 
     def count_rows(self) -> dict[str, dict[str, int]]:
         """Return the number of rows of each table, for each database."""
@@ -157,7 +149,7 @@ class Server:
         for database in self.databases():
             tables = self.rows(f"SHOW FULL TABLES FROM {quoted(database)} WHERE table_type = 'BASE TABLE'")
             found[database] = {
-                str(row[0]): int(self.value(f"SELECT COUNT(*) FROM {quoted(database)}.{quoted(str(row[0]))}"))
+                str(row[0]): int(self.value(f"SELECT COUNT(*) FROM {quoted(database, str(row[0]))}"))
                 for row in tables
             }
         return found
@@ -171,14 +163,14 @@ class Server:
     ) -> str | None:
         if table not in tables:
             return None
-        found = self.rows(f"SELECT version_num FROM {quoted(database)}.{quoted(table)}")
+        found = self.rows(f"SELECT version_num FROM {quoted(database, table)}")
         return str(found[0][0]) if found else None
 
 
 def remove_strays(settings: Settings, purpose: str) -> None:
     """Remove the containers that an interrupted run left, and their directories. Raises BackupProblem."""
-    docker = Docker(settings)
-    filters = (f"label={LABEL}={settings.home}", f"label={LABEL}.purpose={purpose}")
+    docker = Engine(settings)
+    filters = (f"label={SCRATCH_LABEL}={settings.home}", f"label={SCRATCH_LABEL}.purpose={purpose}")
     listing = ("ps", "--all", "--quiet", "--no-trunc", "--filter", filters[0], "--filter", filters[1])
     for container in docker.run(*listing).split():
         docker.run("rm", "--force", container, check=False)
@@ -206,7 +198,7 @@ def throw_away(
         raise BackupProblem(
             "the Python library pymysql is not installed: install the package python3-pymysql"
         )
-    docker = Docker(settings)
+    docker = Engine(settings)
     remove_strays(settings, purpose)
     run = f"{purpose}-run-"
     directory = tempfile.mkdtemp(prefix=run, dir=settings.scratch)
@@ -231,7 +223,8 @@ def throw_away(
                 *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
                 *("--memory", f"{memory}m", "--cpu-shares", shares),
                 *("--log-driver", "json-file", "--log-opt", "max-size=1m"),
-                *("--label", f"{LABEL}={settings.home}", "--label", f"{LABEL}.purpose={purpose}"),
+                *("--label", f"{SCRATCH_LABEL}={settings.home}"),
+                *("--label", f"{SCRATCH_LABEL}.purpose={purpose}"),
                 *("--volume", f"{data}:{INSIDE}", "--volume", f"{directory}:{RUN_INSIDE}"),
                 *("--entrypoint", "mysqld", settings.image),
                 *("--no-defaults", f"--datadir={INSIDE}", f"--tmpdir={INSIDE}"),
@@ -285,7 +278,7 @@ def without_secret(text: str) -> str:
     return text if found is None else text[: found.end()] + " ..."
 
 
-def _last_errors(docker: Docker, container: str) -> str:
+def _last_errors(docker: Engine, container: str) -> str:
     state = "{{.State.OOMKilled}} {{.State.Error}}"
     killed, dummy, problem = docker.run("inspect", "--format", state, container, check=False).partition(" ")
     if killed == "true":
@@ -298,11 +291,11 @@ def _last_errors(docker: Docker, container: str) -> str:
     return said or problem or "it said nothing"
 
 
-def _running(docker: Docker, container: str) -> bool:
+def _running(docker: Engine, container: str) -> bool:
     return docker.run("inspect", "--format", "{{.State.Running}}", container, check=False) == "true"
 
 
-def _connect(docker: Docker, container: str, socket: str) -> Server:
+def _connect(docker: Engine, container: str, socket: str) -> Server:
     deadline = time.monotonic() + STARTS_WITHIN
     while True:
         try:

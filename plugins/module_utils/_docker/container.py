@@ -16,11 +16,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable, Iterable, Tuple
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import cli
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Host
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Docker, Host
 
-# Runs a command of the engine's client; returns its exit status and all that it printed.
-Docker = Callable[..., Tuple[int, str]]
+# Runs a command of the engine's client; returns its exit status and all that it printed: `Docker.together`.
+Run = Callable[..., Tuple[int, str]]
 
 KILLED = 137  # the exit status
 TOO_LARGE = (
@@ -94,7 +93,7 @@ def find_left_out(log: str) -> list[str]:
     return list(dict.fromkeys(one.group(2) for one in found if one and one.group(1) in LEFT_OUT))
 
 
-def _state(docker: Docker, container: str) -> dict[str, object] | None:
+def _state(docker: Run, container: str) -> dict[str, object] | None:
     """Return the state of a container as the engine has it, ``None`` if there is none."""
     status, out = docker(
         "container",
@@ -109,7 +108,7 @@ def _state(docker: Docker, container: str) -> dict[str, object] | None:
     return {**found["state"], "restarts": found["restarts"]}
 
 
-def meant(docker: Docker, image: str, uid: int, errors: Iterable[str]) -> list[str]:
+def meant(docker: Run, image: str, uid: int, errors: Iterable[str]) -> list[str]:
     """Return the names that a server knows and that are like those which it calls unknown, as sentences."""
     unknown = [found.group(1).replace("-", "_") for found in map(UNKNOWN.search, errors) if found]
     if not unknown:
@@ -125,7 +124,7 @@ def meant(docker: Docker, image: str, uid: int, errors: Iterable[str]) -> list[s
 
 
 def try_settings(
-    docker: Docker, image: str, command: list[str], uid: int, mounts: Iterable[str], memory: str | None
+    docker: Run, image: str, command: list[str], uid: int, mounts: Iterable[str], memory: str | None
 ) -> Outcome:
     """Start a server with the settings of a store on a data directory of its own, and end it.
 
@@ -146,12 +145,12 @@ def try_settings(
     return Outcome("ended", errors + meant(docker, image, uid, errors))
 
 
-def has_aside(docker: Docker, container: str) -> bool:
+def has_aside(docker: Run, container: str) -> bool:
     """Return whether there is a container that another one took the place of."""
     return _state(docker, ASIDE.format(container)) is not None
 
 
-def set_aside(docker: Docker, container: str, seconds: int) -> None:
+def set_aside(docker: Run, container: str, seconds: int) -> None:
     """Stop a container and give it another name, so that another one can take its place. Raises OSError."""
     aside = ASIDE.format(container)
     if has_aside(docker, container):
@@ -163,7 +162,7 @@ def set_aside(docker: Docker, container: str, seconds: int) -> None:
 
 
 def settle(
-    docker: Docker,
+    docker: Run,
     container: str,
     restart: str,
     timeout: float,
@@ -211,7 +210,7 @@ def settle(
     return outcome
 
 
-def put_back(docker: Docker, container: str, restart: str) -> bool:
+def put_back(docker: Run, container: str, restart: str) -> bool:
     """Have the container again that was set aside; returns whether there was one. Raises OSError."""
     aside = ASIDE.format(container)
     state = _state(docker, aside)
@@ -225,7 +224,7 @@ def put_back(docker: Docker, container: str, restart: str) -> bool:
     return True
 
 
-def _do(docker: Docker, *arguments: str) -> None:
+def _do(docker: Run, *arguments: str) -> None:
     status, out = docker(*arguments)
     if status:
         raise OSError(f"docker {arguments[0]}: {out.strip()}")
@@ -236,12 +235,8 @@ def act(host: Host) -> Outcome:
 
     In check mode only say what would become of a container that was set aside.
     """
-    command = cli.Docker(host)
-
-    def docker(*arguments: str) -> tuple[int, str]:
-        status, out, err = command.run(*arguments)
-        return status, out + err
-
+    command = Docker(host)
+    docker = command.together
     options = host.params
     if host.check_mode:
         settles = options["action"] == "settle" and command.client is not None

@@ -17,6 +17,8 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql im
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     caching_sha2,
     certificates,
+    sql,
+    system_names,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
@@ -44,7 +46,6 @@ class StatementFailed(Exception):
 
 
 ER_NOT_VALID_PASSWORD = 1819
-OWN = ("mysql.infoschema", "mysql.session", "mysql.sys")
 DEFINED = """
 SELECT 'trigger', trigger_schema, trigger_name, definer,
  event_object_table, action_timing, event_manipulation, action_statement FROM information_schema.triggers
@@ -81,10 +82,7 @@ class Defined:
 
     def made_again(self, definer: str) -> str:
         """The statements that give a trigger another definer. `$$` is their end, as a body may hold `;`."""
-        name, table = (
-            ".".join("`" + part.replace("`", "``") + "`" for part in (self.schema, one))
-            for one in (self.name, self.table)
-        )
+        name, table = sql.quoted(self.schema, self.name), sql.quoted(self.schema, self.table)
         body = self.body.strip()
         if not re.search("--|#", body):
             body = re.sub(r"\s*\n\s*", " ", body)
@@ -147,9 +145,7 @@ class Server:
         import pymysql.err
 
         try:
-            with self.connection.cursor() as cursor:
-                cursor.execute(statement.sql, statement.params)
-                return list(cursor.fetchall())
+            return sql.run(self.connection, statement.sql, statement.params)
         except pymysql.err.MySQLError as error:
             code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
             message = str(error.args[1]) if len(error.args) > 1 else ""
@@ -158,8 +154,8 @@ class Server:
                 reason += f", which wants {self.password_policy()}"
             raise StatementFailed(f"cannot {statement.purpose}: {reason}") from None
 
-    def read(self, sql: str, params: Sequence[str] = ()) -> list[tuple[Any, ...]]:
-        return self.run(Statement(sql, tuple(params), "read the server's accounts"))
+    def read(self, statement: str, params: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        return self.run(Statement(statement, tuple(params), "read the server's accounts"))
 
     def password_policy(self) -> str:
         """What a new password must be."""
@@ -582,11 +578,9 @@ def _plan(
 ) -> list[AccountPlan]:
     stored = server.stored()
     owner = params["owner"]
-    listed = {account.key for account in wanted}
     if owner is not None:
-        others = [
-            key for key in stored if key not in listed and key[0] not in OWN and key != ("root", "localhost")
-        ]
+        known = {("root", "localhost"), *(account.key for account in wanted)}
+        others = [key for key in stored if key not in known and key[0] not in system_names.ACCOUNTS]
         marked = [key for key in others if stored[key].owner == owner]
         outcome.unknown_accounts = sorted(
             f"{name}@{host}" for name, host in others if (name, host) not in marked

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import quoted_for_values
+
 NAME_MAXIMUM = 32  # characters of a user name, in MySQL 5.7 and later
 DATABASE_MAXIMUM = 64
 GRANT_OPTION = "GRANT OPTION"
@@ -140,11 +142,6 @@ def label(name: str, host: str) -> str:
     return f"'{name}'@'{host}'"
 
 
-def identifier(name: str) -> str:
-    """`name` quoted as an identifier, in pymysql's format."""
-    return "`" + name.replace("`", "``").replace("%", "%%") + "`"
-
-
 def grant_pattern(database: str) -> str:
     """`database` as GRANT wants it, where `_` and `%` are wildcards unless they are escaped."""
     return re.sub(r"([\\_%])", r"\\\1", database)
@@ -229,7 +226,7 @@ def check_database(name: str, charset: str, collation: str) -> None:
 
 def create_database(name: str, charset: str, collation: str) -> Statement:
     return Statement(
-        f"CREATE DATABASE IF NOT EXISTS {identifier(name)} CHARACTER SET {charset} COLLATE {collation}",
+        f"CREATE DATABASE IF NOT EXISTS {quoted_for_values(name)} CHARACTER SET {charset} COLLATE {collation}",
         (),
         f"create the database {name}",
     )
@@ -376,7 +373,7 @@ def _scopes(
 def _change(
     verb: str, towards: str, names: frozenset[str], scope: str | None, wanted: WantedAccount
 ) -> Statement:
-    where = "*.*" if scope is None else f"{identifier(scope)}.*"
+    where = "*.*" if scope is None else f"{quoted_for_values(scope)}.*"
     return Statement(
         f"{verb} {', '.join(sorted(names))} ON {where} {towards} %s@%s",
         (wanted.name, wanted.host),

@@ -16,6 +16,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Mapping, cast
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
+
 PYMYSQL_IMPORT_ERROR: str | None
 try:
     import pymysql
@@ -410,12 +412,10 @@ def try_login(address: Address, user: str, password: str, timeout: int, tls: Tls
             return None
         raise
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT CURRENT_USER()")
-            row = cursor.fetchone()
+        found = query(connection, "SELECT CURRENT_USER()")
     finally:
         connection.close()
-    return str(row[0]) if row else None
+    return str(found[0][0]) if found else None
 
 
 def read_greeting(address: Address, timeout: float) -> str:

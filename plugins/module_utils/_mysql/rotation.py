@@ -13,9 +13,11 @@ import json
 import os
 import re
 import socket
-import tempfile
 from dataclasses import dataclass
 from typing import Any, Sequence
+
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._files.durable import write_whole
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
 
 OPENED_BEFORE = "opened_before"  # the session is older than the new password
 OLD_PASSWORD = "old_password"  # it logged in with the old password afterwards
@@ -106,25 +108,11 @@ def read_marker(path: str) -> Begin | None:
 
 def write_marker(path: str, begin: Begin) -> None:
     """Write down when the rotation began; the file is root's alone, and whole or not there. Raises MarkerUnusable."""
-    temporary = None
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}-new")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=".rotating-", dir=os.path.dirname(path))
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"connection": begin.connection, "at": begin.at}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o400)
-        os.replace(temporary, path)
+        write_whole(path, json.dumps({"connection": begin.connection, "at": begin.at}), temporary, 0o400)
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
         raise MarkerUnusable(f"cannot write {path}: {error.strerror}") from None
-
-
-def rows(connection: Any, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-        return list(cursor.fetchall())
 
 
 def inspect(connection: Any, users: Sequence[str], begin: Begin | None, predict: bool = False) -> Inspection:
@@ -134,8 +122,8 @@ def inspect(connection: Any, users: Sequence[str], begin: Begin | None, predict:
     password only, no session does, unless that is to `predict` what a rotation would find.
     """
     # The times of day of a server's own zone are ambiguous when its clocks are put back.
-    rows(connection, "SET @@SESSION.time_zone = '+00:00'")
-    recorded, verbosity, clock, uptime = rows(
+    query(connection, "SET @@SESSION.time_zone = '+00:00'")
+    recorded, verbosity, clock, uptime = query(
         connection,
         "SELECT @@GLOBAL.performance_schema, @@GLOBAL.log_error_verbosity, UNIX_TIMESTAMP(NOW(6)),"
         " (SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime')",
@@ -144,7 +132,7 @@ def inspect(connection: Any, users: Sequence[str], begin: Begin | None, predict:
     two_passwords = sorted(
         {
             str(row[0])
-            for row in rows(
+            for row in query(
                 connection,
                 "SELECT user FROM mysql.user WHERE user_attributes->>'$.additional_password' IS NOT NULL",
             )
@@ -155,20 +143,20 @@ def inspect(connection: Any, users: Sequence[str], begin: Begin | None, predict:
     if not recorded:
         found = [
             (int(row[0]), str(row[1]), str(row[2] or "").rsplit(":", 1)[0])
-            for row in rows(connection, "SHOW PROCESSLIST")
+            for row in query(connection, "SHOW PROCESSLIST")
         ]
         attributes: dict[int, dict[str, str]] = {}
     else:
         found = [
             (int(number), str(user or ""), str(host or ""))
-            for number, user, host in rows(
+            for number, user, host in query(
                 connection,
                 "SELECT PROCESSLIST_ID, PROCESSLIST_USER, PROCESSLIST_HOST FROM performance_schema.threads"
                 " WHERE TYPE = 'FOREGROUND' AND PROCESSLIST_ID IS NOT NULL",
             )
         ]
         attributes = {}
-        for number, name, value in rows(
+        for number, name, value in query(
             connection,
             "SELECT PROCESSLIST_ID, ATTR_NAME, ATTR_VALUE FROM performance_schema.session_connect_attrs"
             " WHERE ATTR_NAME IN ('_pid', 'program_name', '_client_name')",
@@ -183,7 +171,7 @@ def inspect(connection: Any, users: Sequence[str], begin: Begin | None, predict:
     with_old: set[int] = set()
     used: dict[str, list[float]] = {}
     if recorded and begin is not None:
-        for number, ago, text in rows(
+        for number, ago, text in query(
             connection,
             "SELECT THREAD_ID, UNIX_TIMESTAMP(NOW(6)) - UNIX_TIMESTAMP(LOGGED), DATA FROM performance_schema.error_log"
             " WHERE ERROR_CODE = 'MY-013302' AND UNIX_TIMESTAMP(LOGGED) >= %s",

@@ -11,11 +11,13 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import system_names
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
+
 RECOVERY_CHANNEL = "group_replication_recovery"
 # States of a member, of performance_schema.replication_group_members, and what a server says that is in no group.
 ONLINE, RECOVERING, OFFLINE, UNREACHABLE = "ONLINE", "RECOVERING", "OFFLINE", "UNREACHABLE"
 PRIMARY = "PRIMARY"
-SYSTEM_SCHEMAS = ("mysql", "sys", "information_schema", "performance_schema")
 
 PAUSE = 0.2  # seconds between two looks
 # The server ends itself after a clone, and is started again by the engine.
@@ -52,9 +54,7 @@ class Member:
         self.connection.close()
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, values or None)
-            return list(cursor.fetchall())
+        return query(self.connection, statement, *values)
 
     def value(self, statement: str, *values: Any) -> Any:
         return self.rows(statement, *values)[0][0]
@@ -127,11 +127,11 @@ class Member:
             return int(
                 self.value("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s", database)
             )
-        marks = ", ".join(["%s"] * len(SYSTEM_SCHEMAS))
+        marks = ", ".join(["%s"] * len(system_names.DATABASES))
         return int(
             self.value(
                 f"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema NOT IN ({marks})",
-                *SYSTEM_SCHEMAS,
+                *system_names.DATABASES,
             )
         )
 

@@ -11,6 +11,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.c
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._replication import (
     member as replication_member,
 )
@@ -52,12 +53,12 @@ def known_by(source: replication_member.Source, options: dict[str, Any]) -> tupl
         mysql_connection.Address(source.host, source.port), source.user, source.password, tls=tls
     )
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT @@GLOBAL.gtid_executed, @@GLOBAL.gtid_purged, @@GLOBAL.group_replication_group_name"
-            )
-            executed, purged, name = map(str, cursor.fetchall()[0])
-            return executed, purged, name
+        found = query(
+            connection,
+            "SELECT @@GLOBAL.gtid_executed, @@GLOBAL.gtid_purged, @@GLOBAL.group_replication_group_name",
+        )
+        executed, purged, name = map(str, found[0])
+        return executed, purged, name
     finally:
         connection.close()
 

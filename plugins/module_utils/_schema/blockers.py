@@ -18,12 +18,17 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.ac
     DATABASE_PRIVILEGES,
     grant_pattern,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import (
+    literal,
+    query,
+    quoted,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import demands
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.catalogue import (
     Revision,
     Statement,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import QUOTED, query
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import QUOTED
 
 ERROR = "error"
 WARNING = "warning"
@@ -534,7 +539,7 @@ def read_programs(connection: Any, server: Server, database: str) -> list[Progra
     for kind, name, definer, table, timing, event, body in rows:
         make = ""
         if kind == "trigger":
-            trigger, its_table = (f"{quote(database)}.{quote(one)}" for one in (name, table))
+            trigger, its_table = (quoted(database, one) for one in (name, table))
             text = on_one_line(str(body))
             make = f"CREATE TRIGGER {trigger} {timing} {event} ON {its_table} FOR EACH ROW {text}"
         problem = ""
@@ -583,7 +588,7 @@ def read_spellings(connection: Any, server: Server, database: str, layout: Layou
         # Within an exact collation nothing collides; another character set is a blocker of its own.
         if own is None or EXACT_COLLATION.search(own) or not own.startswith(CHARSET + "_"):
             continue
-        name = f"{quote(database)}.{quote(table)}"
+        name = quoted(database, table)
         statement = SPELLINGS.format(
             limit=SCAN_MILLISECONDS, table=name, collation=own, examples=EXAMPLES + 1
         )
@@ -653,15 +658,10 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(every[:SHOWN]) + more
 
 
-def quote(name: str) -> str:
-    """An identifier for people to paste, and for statements without parameters."""
-    return "`" + name.replace("`", "``") + "`"
-
-
 def account(user: str) -> str:
     """CURRENT_USER() as GRANT wants it."""
     name, dummy, host = user.rpartition("@")
-    return "@".join("'" + part.replace("\\", "\\\\").replace("'", "''") + "'" for part in (name, host))
+    return "@".join(map(literal, (name, host)))
 
 
 def check_version(server: Server, today: date) -> list[Blocker]:
@@ -742,7 +742,7 @@ def check_database(server: Server, database: str) -> list[Blocker]:
         blocker(
             "database_read_only",
             f"the database {database} is in read only mode: neither MLflow nor a migration can write (error 3989)",
-            f"ALTER DATABASE {quote(database)} READ ONLY = 0",
+            f"ALTER DATABASE {quoted(database)} READ ONLY = 0",
         )
     ]
 
@@ -757,7 +757,7 @@ def check_encryption(server: Server, database: str, setup: Setup) -> list[Blocke
             "keyring",
             f"the database {database} encrypts new tables (ENCRYPTION = 'Y'), for which the server needs a keyring, or "
             f"CREATE TABLE fails (error 3185){about}",
-            f"ALTER DATABASE {quote(database)} ENCRYPTION = 'N', or load a keyring component",
+            f"ALTER DATABASE {quoted(database)} ENCRYPTION = 'N', or load a keyring component",
             # An initialisation that fails leaves nothing.
             WARNING if unseen and not setup.formats else ERROR,
         )
@@ -785,8 +785,7 @@ def check_row_formats(
             short.setdefault(table, f"{table} ({row_format}, revision {revision})")
     if short:
         changes = [
-            f"ALTER TABLE {quote(database)}.{quote(table)} ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=0"
-            for table in short
+            f"ALTER TABLE {quoted(database, table)} ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=0" for table in short
         ]
         found.append(
             blocker(
@@ -837,7 +836,7 @@ def check_references(references: Iterable[Reference], steps: Steps, schema: froz
     ):
         if group:
             drops = [
-                f"ALTER TABLE {quote(one.database)}.{quote(one.table)} DROP FOREIGN KEY {quote(one.name)}"
+                f"ALTER TABLE {quoted(one.database, one.table)} DROP FOREIGN KEY {quoted(one.name)}"
                 for one, _what in group
             ]
             found.append(
@@ -898,7 +897,7 @@ def check_rows(
             unseen.append(f"{wanted.table} for revision {wanted.revision}")
             continue
         names = ", ".join(value.name for value in wanted.values if value.literal is None)
-        table = f"{quote(database)}.{quote(wanted.table)}"
+        table = quoted(database, wanted.table)
         many = "1 row" if one.rows == 1 else f"{one.rows} rows"
         rest = f", wanted by revision {wanted.revision}: {shown(one)}"
         condition = demands.breaks(wanted, database) if wanted.kind != demands.UNIQUE else ""
@@ -918,8 +917,8 @@ def check_rows(
             demands.LENGTH: (
                 f"{many} of {wanted.table} whose {names} is longer than {wanted.length}{rest}",
                 [
-                    f"UPDATE {table} SET {quote(names)} = LEFT({quote(names)}, {wanted.length}) WHERE "
-                    f"CHAR_LENGTH({quote(names)}) > {wanted.length}"
+                    f"UPDATE {table} SET {quoted(names)} = LEFT({quoted(names)}, {wanted.length}) WHERE "
+                    f"CHAR_LENGTH({quoted(names)}) > {wanted.length}"
                 ],
             ),
             demands.CHECK: (
@@ -928,7 +927,7 @@ def check_rows(
             ),
             demands.FACT: (
                 f"{many} of {wanted.table} without {wanted.wanted}{rest}",
-                [wanted.remedy.format(table=table, database=quote(database), clause=condition)],
+                [wanted.remedy.format(table=table, database=quoted(database), clause=condition)],
             ),
         }[wanted.kind]
         by_kind.setdefault(wanted.kind, []).append((about, remedies))
@@ -968,7 +967,7 @@ def deletes(database: str, orphans: demands.Demand, schema: frozenset[str]) -> l
     condition = demands.breaks(orphans, database)
 
     def table(name: str) -> str:
-        return f"{quote(database)}.{quote(name)}"
+        return quoted(database, name)
 
     def below(name: str, alias: str, joins: str, path: tuple[str, ...]) -> list[str]:
         found = []
@@ -978,7 +977,7 @@ def deletes(database: str, orphans: demands.Demand, schema: frozenset[str]) -> l
                 continue
             own = f"c{len(path)}"
             pairs = zip(demands.split(key["columns"]), demands.split(key["others"]))
-            on = " AND ".join(f"{own}.{quote(a)} = {alias}.{quote(b)}" for a, b in pairs)
+            on = " AND ".join(f"{own}.{quoted(a)} = {alias}.{quoted(b)}" for a, b in pairs)
             found += below(child, own, f"{joins} JOIN {table(child)} {own} ON {on}", (*path, child))
         return [*found, f"DELETE {alias} FROM {table(path[0])} c{joins} WHERE {condition}"]
 
@@ -995,7 +994,7 @@ def check_grants(server: Server, database: str) -> list[Blocker]:
         blocker(
             "grants",
             f"{server.user} lacks {names} on the database {database}",
-            f"GRANT {names} ON {quote(pattern)}.* TO {account(server.user)}; or log in as the account "
+            f"GRANT {names} ON {quoted(pattern)}.* TO {account(server.user)}; or log in as the account "
             "of mlflow_mysql_migrator_user, which has them",
         )
     ]
@@ -1157,10 +1156,10 @@ def convert(database: str, whole: bool, tables: Iterable[str], layout: Layout, t
     steps = []
     clause = f"CHARACTER SET {CHARSET} COLLATE {target}"
     if whole:
-        steps.append(f"ALTER DATABASE {quote(database)} {clause}")
+        steps.append(f"ALTER DATABASE {quoted(database)} {clause}")
     if tables:
         # Either end of a foreign key has the wrong collation until the other one follows.
-        changes = [f"ALTER TABLE {quote(database)}.{quote(name)} CONVERT TO {clause}" for name in tables]
+        changes = [f"ALTER TABLE {quoted(database, name)} CONVERT TO {clause}" for name in tables]
         steps += ["SET foreign_key_checks = 0", *changes, "SET foreign_key_checks = 1"]
     text = "; ".join(steps)
     own = [
@@ -1226,8 +1225,8 @@ def check_keys(
     found = []
     used = collation or server.collation
     to_exact = (
-        f"convert the store to {COLLATION}, with a backup and MLflow stopped: ALTER DATABASE {quote(database)} COLLATE "
-        f"{COLLATION}"
+        f"convert the store to {COLLATION}, with a backup and MLflow stopped: ALTER DATABASE {quoted(database)} "
+        f"COLLATE {COLLATION}"
     )
     if collation:
         to_exact += (

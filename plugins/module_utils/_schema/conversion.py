@@ -12,7 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import escaped, query
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import (
+    literal,
+    query,
+    quoted,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import escaped
 
 CHARSET = "utf8mb4"
 COLLATION = "utf8mb4_0900_bin"  # what the role gives a store
@@ -185,7 +190,7 @@ def statements(database: Database, target: str, lines: Iterable[str]) -> list[st
                 kind = column.type
             if (column.collation, column.type) != (collation, kind):
                 parts.append(f"MODIFY {definition(column, kind, collation)}")
-        name = f"{quoted(database.name)}.{quoted(table.name)}"
+        name = quoted(database.name, table.name)
         if parts:
             changes.append(f"ALTER TABLE {name} {', '.join(parts)}")
         # MySQL writes the texts in checks in the set that a column had, and only with the next change in its new one.
@@ -234,14 +239,6 @@ def unescaped(expression: str) -> str:
     return expression.replace("\\'", "'")
 
 
-def literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
 def problems(connection: Any, database: Database, target: str, lines: Iterable[str]) -> list[str]:
     """What would stop the statements half-way, or lose a reference, each with what to do. Reads tables whole."""
     wanted = wanted_types(lines)
@@ -266,7 +263,7 @@ def problems(connection: Any, database: Database, target: str, lines: Iterable[s
         )
         rows = query(
             connection,
-            f"SELECT COUNT(*) FROM {quoted(database.name)}.{quoted(key.table)} c JOIN {quoted(database.name)}."
+            f"SELECT COUNT(*) FROM {quoted(database.name, key.table)} c JOIN {quoted(database.name)}."
             f"{quoted(key.other)} p ON p.{quoted(key.other_column)} = c.{quoted(key.column)} WHERE {one} <> {other}",
         )[0][0]
         if rows:
@@ -286,7 +283,7 @@ def problems(connection: Any, database: Database, target: str, lines: Iterable[s
             continue
         rows = query(
             connection,
-            f"SELECT COUNT(*) FROM {quoted(database.name)}.{quoted(column.table)} WHERE"
+            f"SELECT COUNT(*) FROM {quoted(database.name, column.table)} WHERE"
             f" LENGTH(CONVERT({quoted(column.name)} USING utf8mb4)) > {TEXTS[kind]}",
         )[0][0]
         if rows:
@@ -322,7 +319,7 @@ def merged_keys(connection: Any, database: Database, target: str) -> list[str]:
             texts.append(text)
         rows = query(
             connection,
-            f"SELECT COALESCE(SUM(n - 1), 0) FROM (SELECT COUNT(*) n FROM {quoted(database.name)}.{quoted(table)} WHERE"
+            f"SELECT COALESCE(SUM(n - 1), 0) FROM (SELECT COUNT(*) n FROM {quoted(database.name, table)} WHERE"
             f" {' AND '.join(there)} GROUP BY {', '.join(texts)} HAVING n > 1) g",
         )[0][0]
         if rows:
@@ -347,7 +344,7 @@ def misread(connection: Any, database: Database) -> list[str]:
         text = f"CONVERT(CONVERT({name} USING binary) USING utf8mb4)"
         rows = query(
             connection,
-            f"SELECT COUNT(*) FROM {quoted(database.name)}.{quoted(column.table)} WHERE {name} <> CONVERT({name} USING"
+            f"SELECT COUNT(*) FROM {quoted(database.name, column.table)} WHERE {name} <> CONVERT({name} USING"
             f" ascii) AND {text} IS NOT NULL AND CHAR_LENGTH({text}) < LENGTH({name})",
         )[0][0]
         if rows:
@@ -369,7 +366,7 @@ def fingerprints(connection: Any, database: Database) -> dict[str, tuple[int, in
         rows = query(
             connection,
             "SELECT COUNT(*), COALESCE(SUM(CRC32(digest)), 0), COALESCE(BIT_XOR(CAST(CONV(LEFT(digest, 15), 16, 10) AS"
-            f" UNSIGNED)), 0) FROM (SELECT {row} digest FROM {quoted(database.name)}.{quoted(table.name)}) digests",
+            f" UNSIGNED)), 0) FROM (SELECT {row} digest FROM {quoted(database.name, table.name)}) digests",
         )[0]
         found[table.name] = (int(rows[0]), int(rows[1]), int(rows[2]))
     return found

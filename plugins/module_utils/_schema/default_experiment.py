@@ -12,8 +12,13 @@ import time
 from typing import Any
 from urllib.parse import unquote, urlparse, urlunparse
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import (
+    query,
+    quoted,
+    quoted_for_values,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.catalogue import Catalogue
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import LiveSchema, query
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import LiveSchema
 
 PRESENT = "present"
 MISSING = "missing"
@@ -69,7 +74,7 @@ def look(
     """
     if revision is None or revision not in catalogue or "experiment_id" not in columns(live):
         return None
-    table = "`{}`.experiments".format(database.replace("`", "``"))
+    table = quoted(database, "experiments")
     if query(connection, f"SELECT 1 FROM {table} WHERE experiment_id = 0"):
         return PRESENT
     by_number = catalogue.position(revision) >= catalogue.position(BY_NUMBER_SINCE)
@@ -77,7 +82,7 @@ def look(
         return PRESENT
     own = " AND workspace = %s" if "workspace" in columns(live) else ""
     names = [NAME, WORKSPACE] if own else [NAME]
-    table = table.replace("%", "%%")
+    table = quoted_for_values(database, "experiments")
     return TAKEN if query(connection, f"SELECT 1 FROM {table} WHERE name = %s{own}", *names) else MISSING
 
 
@@ -94,13 +99,13 @@ def make(connection: Any, database: str, live: LiveSchema, root: str) -> None:
         "workspace": WORKSPACE,
     }
     row = {name: value for name, value in row.items() if name in columns(live)}
-    table = "`{}`.experiments".format(database.replace("`", "``"))
+    table = quoted_for_values(database, "experiments")
     before = query(connection, "SELECT @@SESSION.sql_mode")[0][0]
     query(connection, "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
     try:
         query(
             connection,
-            f"INSERT INTO {table.replace('%', '%%')} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})",
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})",
             *row.values(),
         )
     except Exception as error:  # pymysql's own classes may be missing

@@ -13,13 +13,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query, quoted
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.catalogue import (
     Revision,
     Statement,
     table_of,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.comparison import kind_of
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import query
 
 REFERENCE = "reference"
 UNIQUE = "unique"
@@ -71,7 +71,7 @@ class Value:
     literal: str | None = None
 
     def sql(self, alias: str) -> str:
-        return self.literal if self.literal is not None else f"{alias}.{quote(self.name)}"
+        return self.literal if self.literal is not None else f"{alias}.{quoted(self.name)}"
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,6 @@ def facts() -> dict[str, tuple[Demand, ...]]:
 
 
 FACTS = facts()
-
-
-def quote(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def column_of(line: str) -> Column | None:
@@ -441,7 +437,7 @@ def breaks(demand: Demand, database: str) -> str:
         there = " AND ".join(
             f"{value.sql('c')} IS NOT NULL" for value in demand.values if value.literal is None
         )
-        parent = f"{quote(database)}.{quote(demand.parent)}"
+        parent = quoted(database, demand.parent)
         return f"{there} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {pairs})"
     if demand.kind == NOT_NULL:
         return f"{values[0]} IS NULL"
@@ -449,7 +445,7 @@ def breaks(demand: Demand, database: str) -> str:
         return f"{'LENGTH' if demand.in_bytes else 'CHAR_LENGTH'}({values[0]}) > {demand.length}"
     if demand.kind == CHECK:
         return f"NOT ({demand.clause})"
-    return demand.clause.format(database=quote(database))
+    return demand.clause.format(database=quoted(database))
 
 
 def read_violations(
@@ -474,7 +470,7 @@ def read_violations(
 
 def violation(connection: Any, database: str, demand: Demand, seconds: float | None) -> Violation | None:
     limit = f"/*+ MAX_EXECUTION_TIME({max(1, int(seconds * 1000))}) */" if seconds is not None else ""
-    table = f"{quote(database)}.{quote(demand.table)} c"
+    table = f"{quoted(database, demand.table)} c"
     shown = ", ".join(value.sql("c") for value in demand.values if value.literal is None)
     if demand.kind == UNIQUE:
         there = " AND ".join(f"{value.sql('c')} IS NOT NULL" for value in demand.values)

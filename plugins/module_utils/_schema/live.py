@@ -15,6 +15,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
+
 INTEGER_WIDTH = re.compile(r"^((?:small|medium|big)?int|tinyint)\((\d+)\)")
 # What MySQL has read a text in a clause as: that of the connection, or of the column that it is compared with.
 CHARSETS = (
@@ -86,13 +88,6 @@ class LiveSchema:
     # Procedures, functions and events, as kind and name. MLflow has none, and who has rights on tables alone sees none:
     # so that all accounts see one schema, they are in no line.
     programs: tuple[tuple[str, str], ...] = ()
-
-
-def query(connection: Any, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        # Without arguments a `%` in the statement stands for itself.
-        cursor.execute(statement, arguments or None)
-        return list(cursor.fetchall())
 
 
 def read_schema(connection: Any, database: str) -> LiveSchema:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import tempfile
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query, quoted
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     blockers,
     catalogue,
@@ -18,14 +20,13 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
     extra_indexes,
     migration_runner,
     ownership,
-    processes,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.comparison import (
     Difference,
     compare,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import query, read_schema
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import read_schema
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.migrations import (
     Migrations,
     MigrationsMissing,
@@ -181,8 +182,13 @@ class Work:
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as problems:
             try:
                 # Not run_command: it fails by itself, and each revision is looked at before the next begins.
-                process = processes.start(
-                    [python, "-c", runner_source()], processes.PIPE, problems, text=True
+                process = subprocess.Popen(
+                    [python, "-c", runner_source()],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=problems,
+                    encoding="utf-8",
+                    errors="replace",
                 )
             except OSError as error:
                 raise SchemaProblem(f"MLflow's migrations cannot run: {python}: {error.strerror}") from None
@@ -197,7 +203,7 @@ class Work:
                 problems.seek(0)
                 raise Interrupted(f"MLflow's migrations failed: {reason(problems.read())}")
 
-    def supervise(self, process: processes.Process[str], order: str) -> None:
+    def supervise(self, process: subprocess.Popen[str], order: str) -> None:
         """Give `process` its order and check each revision that it reaches. Raises Interrupted."""
         if process.stdin is None or process.stdout is None:
             raise TypeError("the process has no pipes")
@@ -254,7 +260,7 @@ def initialise(work: Work) -> bool:
     if (
         unfinished
         and "runs" in survey.live.tables
-        and work.rows(f"SELECT 1 FROM {quoted(work.database)}.runs LIMIT 1")
+        and work.rows(f"SELECT 1 FROM {quoted(work.database, 'runs')} LIMIT 1")
     ):
         raise SchemaProblem(
             f"an initialisation of {work.database} never finished and runs were logged since; nothing was changed. "
@@ -283,10 +289,6 @@ def drop(work: Work, tables: list[str]) -> None:
     for table in sorted(tables, key=lambda name: name == MARKER):
         work.rows(f"DROP TABLE IF EXISTS {quoted(table)}")
     work.rows("SET SESSION foreign_key_checks = 1")
-
-
-def quoted(name: str) -> str:
-    return "`{}`".format(name.replace("`", "``"))
 
 
 def upgrade(work: Work) -> bool:
@@ -516,7 +518,9 @@ def replay(work: Work, half: HalfApplied, survey: Survey) -> None:
 def with_live_names(statement: catalogue.Statement, names: Mapping[str, str]) -> str:
     """A statement with the names that the store's own server chose."""
     own = [names[line] for line in statement.removed if line in names and " named " not in line]
-    return CONSTRAINT.sub(rf"DROP \g<kind> `{own[0]}`", statement.sql) if own else statement.sql
+    if not own:
+        return statement.sql
+    return CONSTRAINT.sub(lambda found: f"DROP {found['kind']} {quoted(own[0])}", statement.sql)
 
 
 def result_of(work: Work, survey: Survey) -> dict[str, Any]:

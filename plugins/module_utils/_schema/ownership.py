@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Mapping
 
 # Neither makes sense without the other.
@@ -23,6 +24,11 @@ class NotOwner(Exception):
 def schema_lock(database: str) -> str:
     """The name of the lock that whoever changes, dumps or restores the schema of `database` holds."""
     return f"mlflow_schema.{database}"[:64]
+
+
+def gate_lock(database: str) -> str:
+    """The name of the lock that whoever locks writers out of `database`, or lets them in again, holds."""
+    return "mlflow_mysql_write_lock." + hashlib.sha256(database.encode()).hexdigest()[:32]
 
 
 def check_owner(options: Mapping[str, Any]) -> None:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query, quoted
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     blockers as schema_blockers,
 )
@@ -25,10 +25,12 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import (
     LiveSchema,
     Table,
-    query,
     read_schema,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.ownership import schema_lock
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.ownership import (
+    gate_lock,
+    schema_lock,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import (
     BEHIND,
     HALF_APPLIED,
@@ -317,10 +319,9 @@ def versions_of(
 ) -> tuple[LiveSchema, list[str] | None, bool]:
     """The rows of the version table (None: there is none), and whether the auth app's is an old one."""
     name = VERSION_TABLES[app]
-    quoted = "`{}`".format(database.replace("`", "``"))
 
     def rows(table: str) -> list[str]:
-        found = query(connection, f"SELECT version_num FROM {quoted}.`{table}`")
+        found = query(connection, f"SELECT version_num FROM {quoted(database, table)}")
         return [str(row[0]) for row in found if row[0] is not None]
 
     if name in live.tables:
@@ -338,19 +339,16 @@ def versions_of(
 
 def locked(connection: Any, database: str) -> bool:
     """Whether another session is changing `database`, or who may write to it, with this collection."""
-    digest = hashlib.sha256(database.encode()).hexdigest()
-    names = [schema_lock(database), f"mlflow_mysql_write_lock.{digest[:32]}"]
+    names = [schema_lock(database), gate_lock(database)]
     holders = query(connection, "SELECT " + ", ".join(["IS_USED_LOCK(%s)"] * len(names)), *names)[0]
     return any(holder is not None for holder in holders)
 
 
 def exact_rows(connection: Any, database: str, live: LiveSchema) -> LiveSchema:
     """`live` with every table's rows counted, which reads the whole of an index of each."""
-    quoted = "`{}`".format(database.replace("`", "``"))
     counted = {}
     for name, table in live.tables.items():
-        own = "`{}`".format(name.replace("`", "``"))
-        rows = query(connection, f"SELECT COUNT(*) FROM {quoted}.{own}")[0][0]
+        rows = query(connection, f"SELECT COUNT(*) FROM {quoted(database, name)}")[0][0]
         counted[name] = Table(int(rows), table.bytes)
     return replace(live, tables=counted)
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.blockers import (
     DENIED,
     ERROR,
@@ -21,7 +22,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.b
     code_of,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.catalogue import Revision
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import query
 
 GROUP_LIMIT = "group_replication_transaction_size_limit"
 CACHE_LIMIT = "max_binlog_cache_size"

@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._files.durable import (
+    sync_directory,
+    write_whole,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import sql, system_names
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import ownership
 
 FORMAT = 1
 SCHEDULER = ("ON", "OFF", "DISABLED")
-SYSTEM = ("mysql.infoschema", "mysql.session", "mysql.sys")
 # What mysql.user and mysql.db call rights that only read.
 READING = ("Select_priv", "Show_view_priv")
 # Columns of mysql.user that say nothing about a database's content.
@@ -110,16 +113,8 @@ class Record:
             "event_scheduler": {"value": closed.scheduler, "persisted": closed.persisted},
             "since": closed.since,
         }
-        temporary = self.path + ".new"
         try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                os.fchmod(stream.fileno(), 0o600)
-                json.dump(content, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.rename(temporary, self.path)
-            self._sync()
+            write_whole(self.path, json.dumps(content), self.path + ".new", 0o600)
         except OSError as error:
             raise GateProblem(
                 f"the record {self.path} cannot be written: {error.strerror}; no account was locked. Make its "
@@ -129,18 +124,11 @@ class Record:
     def remove(self) -> None:
         try:
             os.unlink(self.path)
-            self._sync()
+            sync_directory(os.path.dirname(self.path))
         except OSError as error:
             raise GateProblem(
                 f"the gate is open, but its record {self.path} cannot be removed: {error.strerror}. Remove it as root"
             ) from None
-
-    def _sync(self) -> None:
-        directory = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 class Server:
@@ -153,22 +141,14 @@ class Server:
         self.database = database
         self.whole_server = whole_server
         (login,) = self.rows("SELECT CURRENT_USER()")[0]
-        self.keep = {*keep, *SYSTEM, str(login).rpartition("@")[0]}
+        self.keep = {*keep, *system_names.ACCOUNTS, str(login).rpartition("@")[0]}
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, arguments or None)
-            return [
-                tuple(
-                    value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in row
-                )
-                for row in cursor.fetchall()
-            ]
+        return sql.query_texts(self.connection, statement, *arguments)
 
     def lock(self, timeout: int) -> None:
         """Take the lock of this gate until the connection ends. Raises GateProblem."""
-        name = "mlflow_mysql_write_lock." + hashlib.sha256(self.database.encode()).hexdigest()[:32]
-        if self.rows("SELECT GET_LOCK(%s, %s)", name, timeout)[0][0] != 1:
+        if self.rows("SELECT GET_LOCK(%s, %s)", ownership.gate_lock(self.database), timeout)[0][0] != 1:
             raise GateProblem(
                 f"another run has been closing or opening the gate of {self.database} for more than {timeout} s: "
                 "wait for it to end, or raise timeout"
@@ -185,7 +165,7 @@ class Server:
             )
             if name not in {*READING, *without}
         ]
-        return "'Y' IN ({})".format(", ".join(f"`{name}`" for name in names))
+        return "'Y' IN ({})".format(", ".join(map(sql.quoted, names)))
 
     def writers(self) -> dict[tuple[str, str], bool]:
         """Return the accounts that may write to the database, or to any, and whether each is locked."""

@@ -17,7 +17,12 @@ import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Docker, Host
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import (
+    LABEL,
+    SCRATCH_LABEL,
+    Docker,
+    Host,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.container import ASIDE, MADE
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import certificates
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import identity, swap
@@ -43,8 +48,6 @@ LIMITS = (
     "CpusetMems",
     "BlkioWeight",
 )
-LABEL = "mlflow_ops.backend_store"  # of the role mlflow_mysql: its value is the store's directory
-THROW_AWAY = "mlflow_ops.backend_store.throw_away"  # of the servers that backups and restores run
 STAGE = "mysql_base_image_initialising"  # the staging directory of that role's docker-entrypoint.sh
 UNFINISHED = ".mlflow-initialising"  # of mlflow_mysql's entrypoint.sh, on another base image
 
@@ -381,7 +384,7 @@ class Engine:
         """Return the containers that have ``directory`` mounted, by whatever path."""
         if not self.version:
             return []
-        shown = f'{{{{.Names}}}}\t{{{{.State}}}}\t{{{{.Label "{THROW_AWAY}"}}}}\t{{{{.Mounts}}}}'
+        shown = f'{{{{.Names}}}}\t{{{{.State}}}}\t{{{{.Label "{SCRATCH_LABEL}"}}}}\t{{{{.Mounts}}}}'
         _status, out, _err = self.docker.run("ps", "--all", "--no-trunc", "--format", shown)
         wanted = os.path.realpath(directory)
         found = []

@@ -13,6 +13,7 @@ import uuid
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.container import ASIDE
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import system_names
 
 # A table of each of MLflow's two schemas that no revision lacks.
 WITNESSES = {"tracking": "experiments.ibd", "auth": "experiment_permissions.ibd"}
@@ -21,7 +22,7 @@ BEGINNINGS = ("mlflow_ops_initialising", "alembic_version_auth")
 UNDECIDED = {"alembic_version"}
 OTHER = "other"
 TABLE_FILES = (".ibd", ".sdi")
-SYSTEM = ("mysql", "sys", "performance_schema", "#innodb_redo", "#innodb_temp")
+SYSTEM = (*system_names.DATABASES, "#innodb_redo", "#innodb_temp")
 # What ansible's filter `to_uuid` makes names in.
 NAMESPACE = uuid.UUID("361E6D51-FAEC-444A-9079-341386DA8E2E")
 # A file for each store of the host, by the name of its container: where its data is once the container is removed.

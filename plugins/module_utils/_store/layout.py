@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import literal
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import identity, swap
 
 # Each may be a mount point, or a symbolic link to a directory elsewhere.
@@ -307,10 +308,9 @@ class Home:
     def recovery(self, name: str) -> None:
         """Write the statements that let root in with the password of a file."""
         password = self._read(os.path.join(self.path, "secrets", name)) or ""
-        literal = password.replace("\\", "\\\\").replace("'", "''")
         statements = (
             "CREATE USER IF NOT EXISTS 'root'@'localhost';\n"
-            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{literal}' ACCOUNT UNLOCK;\n"
+            f"ALTER USER 'root'@'localhost' IDENTIFIED BY {literal(password)} ACCOUNT UNLOCK;\n"
             "GRANT ALL ON *.* TO 'root'@'localhost' WITH GRANT OPTION;\n"
         )
         entry = Entry(os.path.join(self.path, "secrets", RECOVERY), 0, self.uid, 0o440)

@@ -26,6 +26,11 @@ import tempfile
 from dataclasses import dataclass
 from typing import Iterator
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._files.durable import (
+    sync_directory,
+    write_whole,
+)
+
 EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 AT_FDCWD = -100
 JOURNAL = "mlflow_ops_swap.json"  # in the directory of data
@@ -65,14 +70,6 @@ def mounts_below(path: str, table: str = "/proc/self/mountinfo") -> list[str]:
     return sorted({point for point in points if point.startswith(prefix)})
 
 
-def sync(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def exchange(first: str, second: str) -> None:
     """Exchange two directories in one step."""
     library = ctypes.CDLL(None, use_errno=True)
@@ -83,7 +80,7 @@ def exchange(first: str, second: str) -> None:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), first, None, second)
     for path in (first, second):
-        sync(os.path.dirname(os.path.abspath(path)))
+        sync_directory(os.path.dirname(os.path.abspath(path)))
 
 
 def can_exchange(directory: str) -> bool:
@@ -196,12 +193,7 @@ def alone(data: str) -> Iterator[None]:
 def write_journal(data: str, journal: dict[str, object]) -> None:
     """Write the journal as a whole; it is on the disk afterwards."""
     temporary = os.path.join(data, f"{PARTIAL}-{JOURNAL}")
-    with open(temporary, "w", encoding="utf-8") as stream:
-        json.dump(journal, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(temporary, os.path.join(data, JOURNAL))
-    sync(data)
+    write_whole(os.path.join(data, JOURNAL), json.dumps(journal), temporary)
 
 
 def is_interrupted(data: str) -> bool:
@@ -223,18 +215,18 @@ def move_all(data: str, source: str, sink: str) -> None:
         os.chown(going, status.st_uid, status.st_gid)
         for name in old:
             os.rename(os.path.join(data, name), os.path.join(going, name))
-        sync(going)
+        sync_directory(going)
         for name in reversed(new):
             os.rename(os.path.join(coming, name), os.path.join(data, name))
         for path in (coming, data):
-            sync(path)
+            sync_directory(path)
     except OSError:
         undo(data)
         raise
     # Without it the swap has ended.
     os.rmdir(coming)
     os.unlink(os.path.join(data, JOURNAL))
-    sync(data)
+    sync_directory(data)
 
 
 def refuse_content(path: str) -> None:
@@ -250,7 +242,7 @@ def undo(data: str) -> None:
     coming, going = os.path.join(data, journal["source"]), os.path.join(data, journal["sink"])
     if not os.path.isdir(coming):  # it had ended
         os.unlink(path)
-        sync(data)
+        sync_directory(data)
         return
     for name in journal["new"]:
         # What is still there was not moved yet: what has its name in `data` is the old one.
@@ -265,11 +257,11 @@ def undo(data: str) -> None:
             os.rename(there, here)
     for directory in (coming, going, data):
         with contextlib.suppress(FileNotFoundError):
-            sync(directory)
+            sync_directory(directory)
     with contextlib.suppress(FileNotFoundError):
         os.rmdir(going)
     os.unlink(path)
-    sync(data)
+    sync_directory(data)
 
 
 def settle(data: str) -> bool:

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from typing import Any, Callable, Iterator, Mapping
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import system_names
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store import (
     identity as store_identity,
 )
@@ -16,8 +17,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.in
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.settings import setting_problems
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.sizing import OTHER_CONNECTIONS
 
-SYSTEM_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
-RESERVED_USERS = ("root", "mysql.sys", "mysql.session", "mysql.infoschema")
+RESERVED_USERS = ("root", *system_names.ACCOUNTS)
 DATABASE = re.compile("[A-Za-z0-9_-]{1,64}")
 USER = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 HOME = re.compile(r"/[^\n:\s]+")
@@ -123,7 +123,7 @@ def names(found: plan.Plan) -> Problems:
 
 
 def _is_no_database(name: str) -> bool:
-    return not DATABASE.fullmatch(name) or name.lower() in SYSTEM_DATABASES
+    return not DATABASE.fullmatch(name) or name.lower() in system_names.DATABASES
 
 
 def _is_no_user(name: Any) -> bool:

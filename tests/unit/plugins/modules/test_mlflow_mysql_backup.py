@@ -211,7 +211,7 @@ sys.path[:0] = [{str(COLLECTIONS)!r}]
 from {package.PACKAGE}._backup import archive, scratch_server
 settings = archive.load_settings({str(home / "backup.json")!r})
 try:
-    scratch_server.Docker(settings).version("mysql:none")
+    scratch_server.Engine(settings).version("mysql:none")
 except archive.BackupProblem as error:
     print(error)
 """

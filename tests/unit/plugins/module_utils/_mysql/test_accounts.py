@@ -23,14 +23,6 @@ def sql(plan: accounts.AccountPlan) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [("mlflow", "`mlflow`"), ("a`b", "`a``b`"), ("50%s", "`50%%s`"), ("a'\"b\\", "`a'\"b\\`")],
-)
-def test_identifier(name: str, expected: str) -> None:
-    assert accounts.identifier(name) == expected
-
-
-@pytest.mark.parametrize(
     ("name", "pattern"),
     [
         ("mlflow", "mlflow"),
