@@ -82,7 +82,7 @@ def settings(options: Options, found: Group, authorities: str) -> dict[str, Any]
         "recovery_ssl_verify_server_cert": "ON" if options.tls == "generated" else "OFF",
         "consistency": options.group_consistency,
         "member_weight": options.group_weight,
-        # MySQL notices after 5 s that a member is gone; it is given no more time, so that another one becomes the primary.
+        # MySQL notices after 5 s that a member is gone; with no more time another one becomes the primary.
         "member_expel_timeout": 0,
         # A minority waits that long for the others; then it undoes what waits, and refuses writes.
         "unreachable_majority_timeout": 10,

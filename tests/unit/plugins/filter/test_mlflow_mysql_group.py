@@ -175,9 +175,7 @@ def test_the_table() -> None:
     assert lines[1].split() == ["db1", "10.0.0.1", "secondary", "ONLINE", "3", "0.2", "s", "9.7.4"]
     assert lines[2].split() == ["db2", "10.0.0.2", "primary", "ONLINE", "3", "9.7.4"]
     assert lines[3].split() == ["db3", "10.0.0.3", "UNREACHABLE"]
-    assert lines[-1].startswith(
-        "db2 is the primary; no more of 3 members may be lost. Bring the others back"
-    )
+    assert lines[-1].startswith("db2 is the primary; no more of 3 members may be lost. Bring the others back")
 
 
 def test_the_table_where_nobody_writes() -> None:
