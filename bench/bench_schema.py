@@ -153,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
-    import build_catalogue  # type: ignore[import-not-found]
+    import build_catalogue
 
     build_catalogue.with_server(lambda: bench(options.repeats))
 

@@ -187,7 +187,7 @@ def record(app: str) -> None:
 
     sys.path.insert(0, str(ROOT / "plugins" / "module_utils" / "_schema"))
     sys.path.insert(0, str(ROOT / "tools"))
-    import fill_tables  # type: ignore[import-not-found]
+    import fill_tables
     import live  # type: ignore[import-not-found]
     import migration_runner as runner  # type: ignore[import-not-found]
 

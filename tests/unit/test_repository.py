@@ -306,6 +306,19 @@ def test_a_contradiction_on_the_command_line_is_refused_first(
     assert len([task for task in tasks if "Interpreter" not in task]) == 1, tasks
 
 
+def test_what_users_make_is_not_like_what_tests_make() -> None:
+    """`make backup` acts on a store of users: no test has a name that begins with the same word."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    every = set(re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE))
+    found = re.search(r"^PLAYS := (.*)$", text, re.MULTILINE)
+    assert found is not None
+    users = set(found.group(1).split())
+    words = {name.partition("-")[0] for name in users}
+    assert users < every
+    # Nor one more letter.
+    assert not [name for name in every - users if name.partition("-")[0].rstrip("s") in words]
+
+
 def test_the_picture_of_the_packages_is_true() -> None:
     """CONTRIBUTING.md says which packages of plugins/ import which."""
     plugins = ROOT / "plugins"
