@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tests/harness")]
+sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tools"), str(ROOT / "tests/harness")]
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 # A run's points: this many of each key. Eight runs go on at a time, a batch.

@@ -52,7 +52,7 @@ EXAMPLES = r"""
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
     database: mlflow
-    mlflow_version: 3.17.2
+    mlflow_version: 3.5.1
   register: schema
 
 - name: Show the report
@@ -73,9 +73,9 @@ _value:
   type: str
   sample: |-
     mlflow on store1: CURRENT
-      dc11669786a5 (MLflow 3.17.0 to 3.17.2), MySQL 9.7.4
+      bf29a5ff90ea (MLflow 3.5.0 to 3.7.0), MySQL 9.7.0
 
-      The store has the schema of MLflow 3.17.2: there is nothing to do.
+      The store has the schema of MLflow 3.5.1: there is nothing to do.
 
     No drift, no blockers.
 """

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SAID = "ERROR: Could not find a version that satisfies the requirement mlflow-skinny==3.18.0 (from versions: 3.17.2)"
+SAID = "ERROR: Could not find a version that satisfies the requirement mlflow-skinny==3.18.0 (from versions: 3.12.2)"
 
 
 @pytest.mark.parametrize("goes_on", [False, True])
