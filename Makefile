@@ -147,7 +147,7 @@ units: .venv/dev .cache/test-packages ## Unit tests
 .PHONY: supported
 supported: $(SUPPORTED)/installed ## Unit tests and the playbooks' syntax on another ansible-core (ANSIBLE_CORE=2.18)
 	PATH=$(CURDIR)/$(SUPPORTED)/bin:$$PATH ansible-playbook --syntax-check -i inventories/example/hosts.yml playbooks/*.yml
-	cd $(LINK) && PATH=$(CURDIR)/$(SUPPORTED)/bin:$$PATH $(PYTEST) -n 2 tests/unit
+	cd $(LINK) && ANSIBLE_CORE=$(ANSIBLE_CORE) PATH=$(CURDIR)/$(SUPPORTED)/bin:$$PATH $(PYTEST) -n 2 tests/unit
 
 # Two files side by side, each worker with a server of its own. A group's servers take one that is starved for five
 # seconds for lost.

@@ -291,6 +291,8 @@ def test_make_asks_for_the_python_that_its_requirements_need() -> None:
     core = re.search(
         r"^ansible-core==(\S+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE
     )
+    if "ANSIBLE_CORE" in os.environ:
+        pytest.skip("`make supported` has another ansible-core")
     assert oldest and core and version("ansible-core") == core.group(1)
     assert metadata("ansible-core")["Requires-Python"] == f">={oldest.group(1)}"
 
