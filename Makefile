@@ -15,6 +15,7 @@ ARGS ?=
 SCENARIO ?=
 REPORT ?=
 WHOLE ?=
+ANSIBLE_CORE ?= 2.18
 # What `make test` draws of what takes long comes from the commit, and is printed: SEED=n has it again, or another.
 SEED ?= $(or $(shell git rev-parse HEAD 2>/dev/null | cut -c 1-6 | xargs -r -I {} printf '%d' 0x{}),1)
 
@@ -45,6 +46,7 @@ OLDEST := 3.11
 , := ,
 LINK := .cache/collections/ansible_collections/mlflow_ops/backend_store
 BASE_IMAGE := .cache/mysql-base-image.tar
+SUPPORTED := .cache/ansible-core-$(ANSIBLE_CORE)
 PYTEST = PYTHONPATH=$(CURDIR)/.cache/collections python -m pytest -q -p no:cacheprovider --rootdir .
 
 .PHONY: help
@@ -104,18 +106,18 @@ remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_
 .PHONY: test
 test: ## Run every check, of what takes long a sample
 	$(MAKE) -j 2 --output-sync=target lint units hosts
-	$(MAKE) integration samples scenarios
+	$(MAKE) integration test-samples scenarios
 
 # Samples of the exhaustive harnesses, two side by side.
-.PHONY: samples
-samples: .venv/dev .cache/test-packages $(BASE_IMAGE)
-	$(MAKE) -j 2 --output-sync=target schema kill backups
+.PHONY: test-samples
+test-samples: .venv/dev .cache/test-packages $(BASE_IMAGE) ## A sample of what takes long, drawn by SEED
+	$(MAKE) -j 2 --output-sync=target test-catalogue sample-host-kills sample-backup-kills
 
 # The committed catalogue is what MLflow's migrations do, and a sample of the interruptions.
-.PHONY: schema
-schema: .venv/dev $(BASE_IMAGE) ## The catalogue against MLflow, and a sample of the interruptions
+.PHONY: test-catalogue
+test-catalogue: .venv/dev $(BASE_IMAGE) ## The catalogue against MLflow, and a sample of the interruptions
 	python tools/build_catalogue.py --check
-	python tests/interruptions.py --sample 1 --draw 16 --seed $(SEED)
+	python tests/harness/interruptions.py --sample 1 --draw 16 --seed $(SEED)
 
 .PHONY: lint
 lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, sanity
@@ -141,6 +143,12 @@ tarball: .venv/dev ## Build the collection, and have galaxy-importer look at it 
 units: .venv/dev .cache/test-packages ## Unit tests
 	cd $(LINK) && $(PYTEST) -n 2 tests/unit
 
+# On another ansible-core than that of requirements.txt, with the collections that its package `ansible` carries.
+.PHONY: supported
+supported: $(SUPPORTED)/installed ## Unit tests and the playbooks' syntax on another ansible-core (ANSIBLE_CORE=2.18)
+	PATH=$(CURDIR)/$(SUPPORTED)/bin:$$PATH ansible-playbook --syntax-check -i inventories/example/hosts.yml playbooks/*.yml
+	cd $(LINK) && ANSIBLE_CORE=$(ANSIBLE_CORE) PATH=$(CURDIR)/$(SUPPORTED)/bin:$$PATH $(PYTEST) -n 2 tests/unit
+
 # Two files side by side, each worker with a server of its own. A group's servers take one that is starved for five
 # seconds for lost.
 .PHONY: integration
@@ -164,29 +172,29 @@ scenarios: hosts
 
 .PHONY: test-interruptions
 test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after every statement, repair, upgrade
-	python tests/interruptions.py $(if $(SAMPLE),--sample $(SAMPLE))
+	python tests/harness/interruptions.py $(if $(SAMPLE),--sample $(SAMPLE))
 
 .PHONY: test-releases
 test-releases: .venv/dev $(BASE_IMAGE) ## Make a store with every release of MLflow, look at it, upgrade it (RELEASES="1.30.1 3.5.1")
-	python tests/releases.py $(RELEASES)
+	python tests/harness/releases.py $(RELEASES)
 
 # A sample of test-kills, at any moment.
-.PHONY: kill
-kill: .venv/dev $(BASE_IMAGE)
-	python tests/host_kills.py --kills 1 --span 60 --seed $(SEED)
+.PHONY: sample-host-kills
+sample-host-kills: .venv/dev $(BASE_IMAGE)
+	python tests/harness/host_kills.py --kills 1 --span 60 --seed $(SEED)
 
 .PHONY: test-kills
 test-kills: .venv/dev $(BASE_IMAGE) ## Kill a host at ten random moments of the deploy, and deploy again (KILLS=n)
-	python tests/host_kills.py $(if $(KILLS),--kills $(KILLS))
+	python tests/harness/host_kills.py $(if $(KILLS),--kills $(KILLS))
 
 # A sample of test-backups.
-.PHONY: backups
-backups: .venv/dev .cache/test-packages $(BASE_IMAGE)
-	$(SUDO) .venv/bin/python tests/backup_kills.py --rounds 2 --seed $(SEED)
+.PHONY: sample-backup-kills
+sample-backup-kills: .venv/dev .cache/test-packages $(BASE_IMAGE)
+	$(SUDO) .venv/bin/python tests/harness/backup_kills.py --rounds 2 --seed $(SEED)
 
 .PHONY: test-backups
 test-backups: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Kill the store and its backups 100 times under eight writers, destroy it, restore it (ROUNDS=n)
-	$(SUDO) .venv/bin/python tests/backup_kills.py $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(SUDO) .venv/bin/python tests/harness/backup_kills.py $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: test-rotations
 test-rotations: hosts ## Rotate every password 20 times in a row under eight logging clients
@@ -277,13 +285,22 @@ endef
 	$(call make_venv,requirements-bench.txt)
 	@touch $@
 
+# The section of requirements-dev.txt that tests need, and no linter, which may want a newer ansible-core.
+$(SUPPORTED)/installed: requirements-dev.txt
+	$(PYTHON) -m venv $(SUPPORTED)
+	sed -n '/^# Tests/,$$p' $< >$(SUPPORTED)/requirements.txt
+	tools/alive.sh 'pip installs ansible-core $(ANSIBLE_CORE)' $(SUPPORTED)/bin/pip install --quiet --disable-pip-version-check \
+	  'ansible-core~=$(ANSIBLE_CORE).0' ansible -r $(SUPPORTED)/requirements.txt
+	@mkdir -p $(dir $(LINK)) && ln -sfn ../../../.. $(LINK)
+	@touch $@
+
 # The tests' own machine: Docker Engine, the base image, and the packages that tests and test hosts are made with.
-.cache/test-packages: tests/bench.yml .venv/run
-	ansible-playbook $(BECOME) tests/bench.yml --tags packages
+.cache/test-packages: tests/harness/bench.yml .venv/run
+	ansible-playbook $(BECOME) tests/harness/bench.yml --tags packages
 	@touch $@
 
 # After a restart of the machine the same playbook starts the engine again. Packages are installed by one at a time.
 .PHONY: no-engine
-$(BASE_IMAGE): tests/bench.yml $(wildcard roles/mysql_base_image/files/debian/*) .venv/run $(shell pgrep -x dockerd >/dev/null || echo no-engine) \
+$(BASE_IMAGE): tests/harness/bench.yml $(wildcard roles/mysql_base_image/files/debian/*) .venv/run $(shell pgrep -x dockerd >/dev/null || echo no-engine) \
   | .venv/dev .cache/test-packages
-	ansible-playbook $(BECOME) tests/bench.yml -e base_image_archive=$(CURDIR)/$@
+	ansible-playbook $(BECOME) tests/harness/bench.yml -e base_image_archive=$(CURDIR)/$@

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tools"), str(ROOT / "tests/harness")]
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 # A run's points: this many of each key. Eight runs go on at a time, a batch.
@@ -738,7 +738,7 @@ def main() -> None:
         sys.exit("bench-backup: run this as root")
     # Whoever ends this wants its containers and files removed too.
     signal.signal(signal.SIGTERM, lambda *_what: sys.exit(1))
-    import backup_store  # type: ignore[import-not-found]
+    import backup_store
 
     results = ROOT / "bench/results"
     results.mkdir(exist_ok=True)

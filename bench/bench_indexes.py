@@ -31,15 +31,15 @@ from typing import Any
 import pymysql
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / ".cache" / "collections"))
+sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tools")]
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.extra_indexes import (
     OFFERED,
     ExtraIndex,
 )
+from default_versions import MYSQL_IMAGE
 
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 SERVER = (
     *(
         "--innodb-buffer-pool-size=2G",
@@ -76,7 +76,7 @@ class Server:
         self.docker(
             *("run", "--detach", "--name", self.name, "--init", "--publish", "127.0.0.1::3306"),
             *("--env", f"MYSQL_ROOT_PASSWORD={self.password}", "--env", "MYSQL_DATABASE=mlflow"),
-            *(IMAGE, "mysqld", *SERVER),
+            *(MYSQL_IMAGE, "mysqld", *SERVER),
         )
         self.port = int(self.docker("port", self.name, "3306/tcp").rpartition(":")[2])
         deadline = time.monotonic() + 120

@@ -21,6 +21,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tools")]
+
+import default_versions
+
 DATABASE = "bench"
 # A reader needs no sorting out of what is imported when: each of these is what a script with that purpose is.
 MLFLOW = """
@@ -76,7 +79,7 @@ def inside_info(login: Any, repeats: int) -> list[float]:
     for _run in range(repeats):
         catalogue.load.cache_clear()
         started = time.perf_counter()
-        wanted = schema_survey.target("tracking", "3.17.2")
+        wanted = schema_survey.target("tracking", default_versions.MLFLOW)
         connection = mysql_connection.connect_administrator(login)
         survey = schema_survey.look(connection, DATABASE, wanted)
         result = schema_survey.describe(survey, DATABASE, wanted)
@@ -101,7 +104,7 @@ def bench(repeats: int) -> None:
     make = "from mlflow.store.db.utils import _initialize_tables\nfrom sqlalchemy import create_engine\n"
     process([sys.executable, "-c", f"{make}_initialize_tables(create_engine({url!r}))"])
     params = {"login_password": "catalogue", "login_unix_socket": socket, "database": DATABASE}
-    params["mlflow_version"] = "3.17.2"
+    params["mlflow_version"] = default_versions.MLFLOW
     os.environ["PYTHONPATH"] = str(ROOT / ".cache" / "collections")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as arguments:
         json.dump({"ANSIBLE_MODULE_ARGS": params}, arguments)
@@ -153,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
-    import build_catalogue  # type: ignore[import-not-found]
+    import build_catalogue
 
     build_catalogue.with_server(lambda: bench(options.repeats))
 

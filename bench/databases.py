@@ -22,6 +22,7 @@ import secrets
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -29,7 +30,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-MYSQL_IMAGE = "mysql:9.7.4"
+sys.path.append(str(ROOT / "tools"))
+
+from default_versions import MYSQL_IMAGE
+
 POSTGRESQL_IMAGE = "mlflow-ops-bench-postgresql:trixie"
 POSTGRESQL = "/usr/lib/postgresql/17/bin"
 STARTS_WITHIN = 180  # seconds

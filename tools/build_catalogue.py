@@ -25,10 +25,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from default_versions import MYSQL_IMAGE
+
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "mlflow"
 PACKAGES = os.environ.get("PACKAGE_INDEX", "https://pypi.org/simple") + "/mlflow/"
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 WIDTH = 116
 APPS = ("tracking", "auth")
 # Migrations whose rows come out of Python code or the clock: what is left of them the recorded SQL cannot do.
@@ -187,7 +188,7 @@ def record(app: str) -> None:
 
     sys.path.insert(0, str(ROOT / "plugins" / "module_utils" / "_schema"))
     sys.path.insert(0, str(ROOT / "tools"))
-    import fill_tables  # type: ignore[import-not-found]
+    import fill_tables
     import live  # type: ignore[import-not-found]
     import migration_runner as runner  # type: ignore[import-not-found]
 
@@ -368,7 +369,7 @@ def with_server(work: Any) -> Any:
     directory = tempfile.mkdtemp(prefix="catalogue-")
     os.chmod(directory, 0o777)
     command = ["docker", "run", "--detach", "--tmpfs", "/var/lib/mysql", "-v", f"{directory}:/var/run/mysqld"]
-    command += ["-e", "MYSQL_ROOT_PASSWORD=catalogue", "-e", "MYSQL_ROOT_HOST=localhost", IMAGE]
+    command += ["-e", "MYSQL_ROOT_PASSWORD=catalogue", "-e", "MYSQL_ROOT_HOST=localhost", MYSQL_IMAGE]
     command += ["--skip-log-bin", "--mysqlx=OFF", "--innodb-flush-log-at-trx-commit=0"]
     container = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
     try:

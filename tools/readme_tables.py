@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write each role's page, the table of roles into README.md, those of the audit's controls and of settings into docs/.
+"""Write each role's page, the tables of README.md and docs/, and the default versions where documentation names them.
 
 usage: readme_tables.py [--check]
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from default_versions import MLFLOW, MYSQL
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "plugins" / kind) for kind in ("module_utils", "plugin_utils")]
@@ -64,14 +65,16 @@ def description_of(role: str) -> str:
     return str(meta["galaxy_info"]["description"])
 
 
-def page(role: str) -> str:
-    """Return the page of a role: what each entry point does, and its variables."""
+def page(role: str, made: dict[str, str]) -> str:
+    """Return the page of a role: what each entry point does, and its variables. ``made`` may have what specifies it."""
     lines = ["<!-- Made by `make generated` from meta/argument_specs.yml. -->", f"# Role {role}", ""]
-    file = ROOT / "roles" / role / "meta/argument_specs.yml"
-    if not file.exists():
+    path = f"roles/{role}/meta/argument_specs.yml"
+    if not (ROOT / path).exists():
         return "\n".join([*lines, f"{description_of(role)}.", "", NO_VARIABLES]) + "\n"
     shown: dict[str, Any] = {}
-    for name, entry in yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"].items():
+    for name, entry in yaml.safe_load(made.get(path) or (ROOT / path).read_text("utf-8"))[
+        "argument_specs"
+    ].items():
         if name != "main":
             lines += [f"## Entry point {name}", ""]
         lines += [
@@ -125,13 +128,43 @@ def settings() -> str:
     return "\n".join(rows) + "\n"
 
 
+# Where documentation and pins name the default versions, which the defaults of the roles set. What stands before the
+# version tells where it stands.
+VERSIONS = (
+    ("README.md", r"pip install mlflow==", MLFLOW),
+    ("README.md", r"the default is ", MLFLOW),
+    ("README.md", r"\| MySQL \| ", MYSQL),
+    ("db-backend-store/README.md", r"The base image is `mysql:", MYSQL),
+    ("docs/upgrade.md", r"mlflow_schema_mlflow_version=", MLFLOW),
+    ("requirements-dev.txt", r"^mlflow==", MLFLOW),
+    ("roles/mlflow_mysql/meta/argument_specs.yml", r"  default: mysql:", MYSQL),
+    (
+        "roles/mlflow_schema/meta/argument_specs.yml",
+        r"mlflow_version: &mlflow_version\n.*\n +default: \"",
+        MLFLOW,
+    ),
+    ("roles/mlflow_schema/meta/argument_specs.yml", r"  default: /srv/mlflow-mysql/mlflow/", MLFLOW),
+    ("roles/mysql_base_image/meta/argument_specs.yml", r"version:\n.*\n +default: \"", MYSQL),
+)
+
+
+def set_versions(made: dict[str, str]) -> None:
+    """Put the default versions into the files of ``made``, and into others."""
+    for path, before, version in VERSIONS:
+        old = made.get(path) or (ROOT / path).read_text(encoding="utf-8")
+        made[path], count = re.subn(rf"({before})[0-9.]+[0-9]", rf"\g<1>{version}", old, flags=re.MULTILINE)
+        assert count, (path, before)
+
+
 TABLES = {"controls": controls, "not_applicable": not_applicable, "settings": settings, "roles": roles}
 
 
 def main() -> int:
-    made = {f"roles/{role}/README.md": page(role) for role in ROLES}
+    made: dict[str, str] = {}
+    set_versions(made)
+    made.update({f"roles/{role}/README.md": page(role, made) for role in ROLES})
     for path in ("README.md", "docs/audit.md", "docs/settings.md"):
-        old = (ROOT / path).read_text(encoding="utf-8")
+        old = made.get(path) or (ROOT / path).read_text(encoding="utf-8")
         made[path] = MARK.sub(lambda found: found.group(1) + TABLES[found.group(2)]() + found.group(3), old)
     differ = [
         path for path in made if not (ROOT / path).exists() or (ROOT / path).read_text("utf-8") != made[path]

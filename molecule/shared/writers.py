@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Metric, RunStatus, ViewType
 from mlflow.store.tracking import sqlalchemy_store
@@ -94,7 +95,9 @@ def check() -> int:
             else:
                 later += 1
     with store(0).engine.connect() as connection:
-        there = {("run", row[0]) for row in connection.execute(text("SELECT run_uuid FROM runs"))}
+        there: set[tuple[Any, ...]] = {
+            ("run", row[0]) for row in connection.execute(text("SELECT run_uuid FROM runs"))
+        }
         there |= {
             ("metric", row[0], row[1])
             for row in connection.execute(text("SELECT run_uuid, step FROM metrics WHERE value = step"))

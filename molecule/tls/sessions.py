@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 PLAIN = make_url(os.environ["MLFLOW_TRACKING_URI"])
+PORT = PLAIN.port or 3306
 
 
 def refused(what: str, code: int, words: str, **ssl: Any) -> None:
@@ -26,7 +27,7 @@ def refused(what: str, code: int, words: str, **ssl: Any) -> None:
     host = ssl.pop("host", PLAIN.host)
     try:
         pymysql.connect(
-            host=host, port=PLAIN.port, user=user, password=str(PLAIN.password).encode("latin-1"), **ssl
+            host=host, port=PORT, user=user, password=str(PLAIN.password).encode("latin-1"), **ssl
         ).close()
     except pymysql.err.OperationalError as error:
         assert error.args[0] == code and words in str(error.args[1]), f"{what}: {error}"
@@ -62,7 +63,7 @@ def verify(ca: str, certificate: str, key: str, another_ca: str) -> None:
 def presented() -> str:
     connection: Any = pymysql.connect(
         host=PLAIN.host,
-        port=PLAIN.port,
+        port=PORT,
         user=PLAIN.username,
         password=str(PLAIN.password).encode("latin-1"),
         ssl={"ca": sys.argv[2], "cert": sys.argv[3], "key": sys.argv[4], "check_hostname": True},

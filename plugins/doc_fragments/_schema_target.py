@@ -27,7 +27,7 @@ options:
     default: tracking
   mlflow_version:
     description:
-      - The MLflow release that the store is for, such as V(3.17.2). A release that the catalogue does not have is
+      - The MLflow release that the store is for, such as V(3.5.1). A release that the catalogue does not have is
         refused.
       - The default of M(mlflow_ops.backend_store.mlflow_schema_info) is the newest release in the catalogue, the
         default of M(mlflow_ops.backend_store.mlflow_schema) is the release in its

@@ -71,7 +71,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ [summary.headline] + summary.steps }}"
   vars:
-    summary: "{{ [{'state': 'behind', 'database': 'mlflow', 'wanted': '3.17.2'}]
+    summary: "{{ [{'state': 'behind', 'database': 'mlflow', 'wanted': '3.5.1'}]
       | mlflow_ops.backend_store.mlflow_mysql_next_steps(name=inventory_hostname) }}"
 """
 

@@ -62,9 +62,9 @@ _value:
   type: str
   sample: |-
     mlflow on store1: CURRENT
-      dc11669786a5 (MLflow 3.17.0 to 3.17.2), MySQL 9.7.4
+      bf29a5ff90ea (MLflow 3.5.0 to 3.7.0), MySQL 9.7.0
 
-      The store has the schema of MLflow 3.17.2: there is nothing to do.
+      The store has the schema of MLflow 3.5.1: there is nothing to do.
 
     No drift, no blockers.
 """

@@ -48,9 +48,9 @@ EXAMPLES = r"""
     found:
       app: tracking
       database: mlflow
-      mlflow_version: 3.17.2
+      mlflow_version: 3.5.1
       state: current
-      revision: dc11669786a5
+      revision: bf29a5ff90ea
       revisions: []
       tables: [{name: alembic_version, rows: 1, bytes: 16384}, {name: runs, rows: 20, bytes: 16384}]
 """

@@ -338,7 +338,7 @@ server_version:
   description: The version of the server.
   returned: when the server was reached
   type: str
-  sample: 9.7.4
+  sample: 9.7.0
 waited:
   description: The number of seconds spent in waiting for the server.
   returned: when the server was reached

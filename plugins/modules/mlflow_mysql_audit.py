@@ -120,7 +120,7 @@ server_version:
   description: The version of the server.
   returned: when the server was reached
   type: str
-  sample: 9.7.4
+  sample: 9.7.0
 """
 
 

@@ -57,7 +57,7 @@ group:
     version:
       description: The server's version.
       type: str
-      sample: 9.7.4
+      sample: 9.7.0
     group_name:
       description: The UUID of the group that the server is configured for, or an empty string.
       type: str

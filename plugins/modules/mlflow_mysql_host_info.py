@@ -93,7 +93,7 @@ options:
 EXAMPLES = r"""
 - name: Look at the host
   mlflow_ops.backend_store.mlflow_mysql_host_info:
-    images: [mysql:9.7.4]
+    images: [mysql:9.7.0]
     container: mlflow_mysql_db
     data_dir: /srv/mlflow-mysql/data
     port: 3306

@@ -69,7 +69,7 @@ EXAMPLES = r"""
     path: /srv/mlflow-mysql
     context:
       Dockerfile: |
-        FROM mysql:9.7.4
+        FROM mysql:9.7.0
     files:
       mlflow.env: |
         MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE=300

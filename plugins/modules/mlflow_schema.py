@@ -113,7 +113,7 @@ EXAMPLES = r"""
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
     database: mlflow
-    virtualenv: /srv/mlflow-mysql/mlflow/3.17.2
+    virtualenv: /srv/mlflow-mysql/mlflow/3.5.1
     state: initialised
 
 - name: Finish what an interrupted upgrade left
@@ -122,17 +122,17 @@ EXAMPLES = r"""
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
     database: mlflow
-    virtualenv: /srv/mlflow-mysql/mlflow/3.17.2
+    virtualenv: /srv/mlflow-mysql/mlflow/3.5.1
     state: repaired
 
-- name: Go up to the schema of MLflow 3.17.2
+- name: Go up to the schema of MLflow 3.5.1
   mlflow_ops.backend_store.mlflow_schema:
     login_user: mlflow_migrator
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
     database: mlflow
-    virtualenv: /srv/mlflow-mysql/mlflow/3.17.2
-    mlflow_version: 3.17.2
+    virtualenv: /srv/mlflow-mysql/mlflow/3.5.1
+    mlflow_version: 3.5.1
     state: upgraded
 
 - name: Have two indexes beyond MLflow's own
@@ -161,17 +161,17 @@ revision:
   description: Revision of the store, V(null) if it has none. In check mode the one that it would have.
   returned: always, if the server could be asked
   type: str
-  sample: dc11669786a5
+  sample: bf29a5ff90ea
 head:
   description: The revision that is wanted.
   returned: always, if the server could be asked
   type: str
-  sample: dc11669786a5
+  sample: bf29a5ff90ea
 mlflow_version:
   description: The release that is wanted, V(null) if O(revision) was given.
   returned: always, if the server could be asked
   type: str
-  sample: 3.17.2
+  sample: 3.5.1
 plan:
   description:
     - What was to be done, in order. The elements are those of C(pending) of

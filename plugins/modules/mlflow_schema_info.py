@@ -45,7 +45,7 @@ EXAMPLES = r"""
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
     database: mlflow
-    mlflow_version: 3.17.2
+    mlflow_version: 3.17.0
   register: schema
 
 - name: Stop where MLflow would not start
@@ -69,7 +69,7 @@ message:
   description: What RV(state) means here and what to do, in a sentence.
   returned: success
   type: str
-  sample: "2 migrations are pending for MLflow 3.17.2: upgrade it."
+  sample: "2 migrations are pending for MLflow 3.17.0: upgrade it."
 app:
   description: The value of O(app).
   returned: success
@@ -94,7 +94,7 @@ mlflow_version:
   description: The release that the store is wanted for.
   returned: success
   type: str
-  sample: 3.17.2
+  sample: 3.17.0
 mlflow_versions:
   description: The releases that want exactly RV(revision), oldest first.
   returned: success
@@ -239,7 +239,7 @@ server:
   description: The server's version and settings.
   returned: success
   type: dict
-  sample: {"version": "9.7.4", "sql_require_primary_key": false}
+  sample: {"version": "9.7.0", "sql_require_primary_key": false}
 tables:
   description: The tables of the database in alphabetical order.
   returned: success

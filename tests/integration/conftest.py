@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
 )
+from default_versions import MYSQL_IMAGE
 
 STARTING_TAKES = 120  # seconds at most
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
@@ -100,7 +101,6 @@ def docker(*arguments: str) -> str:
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[MySQL]:
-    image = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
     # A socket's path has 107 characters at most, which pytest's own directories may exceed.
     directory = tempfile.mkdtemp(prefix="mysql-", dir="/tmp")
     os.chmod(directory, 0o777)  # mysqld has a uid of its own
@@ -113,7 +113,7 @@ def mysql() -> Iterator[MySQL]:
         *("run", "--detach", "--label", "mlflow_ops.test=integration"),
         *("--tmpfs", "/var/lib/mysql", "--volume", f"{directory}:/var/run/mysqld"),
         *("--env", "MYSQL_ROOT_PASSWORD_FILE=/var/run/mysqld/root", "--env", "MYSQL_ROOT_HOST=localhost"),
-        *("--publish", f"127.0.0.1:{port}:3306", image),
+        *("--publish", f"127.0.0.1:{port}:3306", MYSQL_IMAGE),
         *("--innodb-redo-log-capacity=16M", "--mysqlx=OFF", "--max-connections=20"),
         "--log-bin-trust-function-creators=1",  # as a store has it, for MLflow's triggers
     )

@@ -18,6 +18,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
     migration_runner,
 )
 from conftest import MySQL, RunModule, free_port
+from default_versions import MLFLOW
 
 TRACKING, AUTH = "mlflow", "mlflow_auth"
 VIRTUALENV = os.environ.get("MLFLOW_VIRTUALENV", sys.prefix)
@@ -145,6 +146,6 @@ def test_real_server(store: MySQL, run_module: RunModule, server: str) -> None:
     users = [name for (name,) in store.execute(f"SELECT username FROM {AUTH}.users ORDER BY id")]
     assert users == ["admin", "anna", "bert"]
     for database, app in ((TRACKING, "tracking"), (AUTH, "auth")):
-        options = store.options(database=database, app=app, mlflow_version="3.17.2")
+        options = store.options(database=database, app=app, mlflow_version=MLFLOW)
         found = run_module("mlflow_schema_info", options)
         assert (found["state"], found["drift"]) == ("current", [])

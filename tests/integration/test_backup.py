@@ -39,7 +39,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.s
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import SCRATCH_LABEL
 
 # The store without Ansible is for benchmarks too, which pytest does not find.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
 
 from backup_store import Store, docker
 from conftest import COLLECTIONS

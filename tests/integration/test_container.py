@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import container
 from conftest import docker
+from default_versions import MYSQL_IMAGE
 
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 NAME = "container-" + secrets.token_hex(4)
 ASIDE = container.ASIDE.format(NAME)
 MADE = container.MADE
@@ -42,7 +42,7 @@ def data() -> Iterator[Path]:
 def run(data: Path, *arguments: str) -> None:
     docker(
         *("run", "--detach", "--name", NAME, "--restart", "unless-stopped", "--user", "999:999"),
-        *("--env", "MYSQL_ALLOW_EMPTY_PASSWORD=1", "--volume", f"{data}:/var/lib/mysql", IMAGE),
+        *("--env", "MYSQL_ALLOW_EMPTY_PASSWORD=1", "--volume", f"{data}:/var/lib/mysql", MYSQL_IMAGE),
         *("--innodb-redo-log-capacity=16M", "--mysqlx=OFF", *arguments),
     )
 
@@ -124,7 +124,9 @@ def test_the_old_container_comes_back(data: Path) -> None:
     ],
 )
 def test_settings_that_are_tried(arguments: list[str], says: str | None) -> None:
-    found = container.try_settings(engine, IMAGE, ["bash", "starter", "mysqld", *arguments], 999, [], "1024M")
+    found = container.try_settings(
+        engine, MYSQL_IMAGE, ["bash", "starter", "mysqld", *arguments], 999, [], "1024M"
+    )
     if says is None:
         assert found == container.Outcome("up")
         return
@@ -134,6 +136,6 @@ def test_settings_that_are_tried(arguments: list[str], says: str | None) -> None
 
 def test_a_setting_that_is_mistyped() -> None:
     command = ["bash", "starter", "mysqld", "--max-conections=5"]
-    found = container.try_settings(engine, IMAGE, command, 999, [], "1024M")
+    found = container.try_settings(engine, MYSQL_IMAGE, command, 999, [], "1024M")
     assert "unknown variable 'max-conections=5'" in found.errors[0]
     assert found.errors[-1] == "Did you mean max_connections in place of max_conections?"

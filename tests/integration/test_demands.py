@@ -24,6 +24,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
     demands as schema_demands,
 )
 from conftest import MySQL, RunModule
+from default_versions import MLFLOW
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import fill_tables
@@ -159,7 +160,7 @@ def make(connection: Any, revision: str) -> None:
 @pytest.fixture
 def options(mysql: MySQL, tmp_path: Path) -> dict[str, Any]:
     return mysql.options(
-        login_user="root", database=DATABASE, virtualenv=VIRTUALENV, mlflow_version="3.17.2", lock_timeout=5
+        login_user="root", database=DATABASE, virtualenv=VIRTUALENV, mlflow_version=MLFLOW, lock_timeout=5
     )
 
 
@@ -274,7 +275,7 @@ def test_columns_that_mlflow_makes_ahead(
     fill_tables.fill(connection, DATABASE, fill_tables.ROWS)
 
     def states() -> list[str]:
-        found = [info(run_module, options, mlflow_version=version) for version in ("3.16.1", "3.17.2")]
+        found = [info(run_module, options, mlflow_version=version) for version in ("3.16.1", MLFLOW)]
         assert all(one["half_applied"] is None and one["drift"] == [] for one in found)
         assert all("prepopulate-trace-analytics" in one["message"] for one in found), found[0]["message"]
         assert blockers(found[1]) == {}
@@ -329,7 +330,7 @@ def test_revision_that_is_none(
 
 def test_texts_in_definitions(connection: Any, options: dict[str, Any], run_module: RunModule) -> None:
     """Spaces within a text count, and what looks like a name in one is none."""
-    make(connection, "dc11669786a5")
+    make(connection, catalogue.load().releases[MLFLOW])
     query(connection, "ALTER TABLE experiments MODIFY workspace VARCHAR(63) NOT NULL DEFAULT 'default '")
     query(connection, "ALTER TABLE runs ADD CONSTRAINT mine CHECK (name <> 'a named b')")
     query(connection, "ALTER TABLE runs ADD CHECK (user_id <> 'a  named c')")

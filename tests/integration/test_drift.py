@@ -37,14 +37,15 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import state as schema_state
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import read_schema
 from conftest import MySQL, RunModule
+from default_versions import MLFLOW
 
 VIRTUALENV = os.environ.get("MLFLOW_VIRTUALENV", sys.prefix)
 DATABASE = "drift"
-HEAD = "dc11669786a5"
 SEED = 20
 # In `make test` the first of each kind.
 OF_EACH_KIND, AT_LEAST = (9, 300) if os.environ.get("WHOLE") else (2, 60)
 CATALOGUE = catalogue.load()
+HEAD = CATALOGUE.releases[MLFLOW]
 ODD_NAMES = ("extra", "extra one", "extra.two", "extra%s", "extra-é", "extra named x", "extra #2")
 # Names that MySQL, not a person, gives.
 CHOSEN = re.compile(r".*_(ibfk|chk)_\d+$")
@@ -728,7 +729,7 @@ class Store:
         self.seen = live.lines
         assert read_schema(self.migrator, DATABASE).lines == live.lines
         live, versions, _legacy = survey.versions_of(self.connection, DATABASE, live, "tracking")
-        return schema_state.examine(live, versions, CATALOGUE, HEAD, "MLflow 3.17.2")
+        return schema_state.examine(live, versions, CATALOGUE, HEAD, f"MLflow {MLFLOW}")
 
     def make_again(self, name: str) -> None:
         self.sql("SET foreign_key_checks = 0")
@@ -762,7 +763,7 @@ class Store:
 def store(mysql: MySQL, run_module: RunModule) -> Iterator[Store]:
     mysql.execute(f"CREATE DATABASE {DATABASE} COLLATE utf8mb4_0900_bin")
     made = run_module(
-        "mlflow_schema", mysql.options(database=DATABASE, virtualenv=VIRTUALENV, mlflow_version="3.17.2")
+        "mlflow_schema", mysql.options(database=DATABASE, virtualenv=VIRTUALENV, mlflow_version=MLFLOW)
     )
     assert not made.failed, made["msg"]
     mysql.execute("CREATE USER migrator IDENTIFIED BY 'Canary-93b1-0'")
@@ -868,7 +869,7 @@ def test_programs_change_no_answer(store: Store, mysql: MySQL, run_module: RunMo
         store.sql(f"GRANT {', '.join(blockers.MIGRATING)} ON empty_but_for_programs.* TO migrator")
         for database, state in ((DATABASE, "current"), ("empty_but_for_programs", "empty")):
             by_root, by_migrator = (
-                run_module("mlflow_schema_info", {**login, "database": database, "mlflow_version": "3.17.2"})
+                run_module("mlflow_schema_info", {**login, "database": database, "mlflow_version": MLFLOW})
                 for login in logins
             )
             for answer in (by_root, by_migrator):

@@ -19,8 +19,8 @@ import pymysql
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.host_facts import STAGE
 from conftest import STARTING_TAKES, docker, unread
+from default_versions import MYSQL_IMAGE
 
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 UID = 999  # the server's in the container
 STOPPING_TAKES = 30  # seconds at most
 CANARY = "canary-2e8d"
@@ -36,12 +36,15 @@ def label_of_image() -> str:
     """Empty if there is no such image, or an image that is not built from Debian's packages."""
     wanted = '{{ index .Config.Labels "mlflow_ops.base_image.source" }}'
     return subprocess.run(
-        ["docker", "image", "inspect", "--format", wanted, IMAGE], capture_output=True, text=True, check=False
+        ["docker", "image", "inspect", "--format", wanted, MYSQL_IMAGE],
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout.strip()
 
 
 pytestmark = pytest.mark.skipif(
-    label_of_image() != "debian", reason=f"{IMAGE} is not an image that mysql_base_image builds"
+    label_of_image() != "debian", reason=f"{MYSQL_IMAGE} is not an image that mysql_base_image builds"
 )
 
 
@@ -97,7 +100,7 @@ class Place:
                 *("--volume", f"{self.directory}/scripts:/docker-entrypoint-initdb.d:ro"),
                 *(argument for name, value in env.items() for argument in ("--env", f"{name}={value}")),
                 *options,
-                IMAGE,
+                MYSQL_IMAGE,
                 *("--innodb-redo-log-capacity=16M", "--mysqlx=OFF", "--disable-log-bin"),
             )
         )

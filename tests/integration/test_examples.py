@@ -18,9 +18,9 @@ import pytest
 import yaml
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import container
 from conftest import MySQL, docker, free_port
+from default_versions import MLFLOW, MYSQL_IMAGE
 from example_plays import COLLECTION, ROOT, action_of, noted, play, plugins, replaced, tasks_of
 
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 CANARY = "canary-5d20'\\%s"
 MIGRATOR = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, REFERENCES, DROP, TRIGGER"
 CHANGED, OK, SKIPPED = "changed", "ok", "skipped"
@@ -44,7 +44,8 @@ class Store:
         """What takes the place of what."""
         return {
             "/srv/mlflow-mysql/run/mysqld.sock": self.server.socket,
-            "/srv/mlflow-mysql/mlflow/3.17.2": os.environ.get("MLFLOW_VIRTUALENV", sys.prefix),
+            "/srv/mlflow-mysql/mlflow/3.5.1": os.environ.get("MLFLOW_VIRTUALENV", sys.prefix),
+            "3.5.1": MLFLOW,
             "/srv/mlflow-mysql": str(self.home),
             "/etc/ssl/certs/store-ca.pem": str(self.home / "ca.pem"),
             "db.example.org": "127.0.0.1",
@@ -123,13 +124,13 @@ def has_indexes(store: Store) -> None:
 
 def with_container(store: Store) -> None:
     """A container that ends at once when it is told to."""
-    docker("run", "--detach", "--init", "--name", store.name, "--entrypoint", "sleep", IMAGE, "600")
+    docker("run", "--detach", "--init", "--name", store.name, "--entrypoint", "sleep", MYSQL_IMAGE, "600")
 
 
 def new_container(store: Store) -> dict[int, list[Task]]:
     """Before the second task: one that answers as a server does, since the engine is what is looked at here."""
     answer = f"ln -s /bin/true /usr/local/bin/{ANSWERS}; exec sleep 600"
-    run = ["docker", "run", "--detach", "--init", "--name", store.name, "--entrypoint", "sh", IMAGE]
+    run = ["docker", "run", "--detach", "--init", "--name", store.name, "--entrypoint", "sh", MYSQL_IMAGE]
     return {1: [{"name": "Run the new one", "ansible.builtin.command": {"argv": [*run, "-c", answer]}}]}
 
 
@@ -168,7 +169,7 @@ CASES = {
     # The server is configured for no group.
     "mlflow_mysql_group": Case(["group"], as_root),
     "mlflow_mysql_group_info": Case([OK], as_root),
-    "mlflow_mysql_home": Case([CHANGED, CHANGED]),
+    "mlflow_mysql_layout": Case([CHANGED, CHANGED]),
     "mlflow_mysql_host_info": Case([OK], looks=True),
     "mlflow_mysql_plan": Case([OK, SKIPPED], variables=role_variables),
     "mlflow_mysql_rotation": Case([OK], as_root),

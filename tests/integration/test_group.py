@@ -18,6 +18,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
     catalogue as schema_catalogue,
 )
 from conftest import MySQL, Result, RunModule, docker, free_port, wait_for_login
+from default_versions import MYSQL_IMAGE
 
 MODULE, INFO = "mlflow_mysql_group", "mlflow_mysql_group_info"
 USER, PASSWORD = "mlflow_group", "Canary-%s-'\"\\ é"
@@ -104,7 +105,7 @@ def pair() -> Iterator[Pair]:
                     "--env",
                     "MYSQL_ROOT_HOST=localhost",
                 ),
-                *("mysql:9.7.4", "mysqld", f"--server-id={number}", "--gtid-mode=ON", "--mysqlx=OFF"),
+                *(MYSQL_IMAGE, "mysqld", f"--server-id={number}", "--gtid-mode=ON", "--mysqlx=OFF"),
                 *("--enforce-gtid-consistency=ON", "--plugin-load-add=mysql_clone.so"),
                 *("--plugin-load-add=group_replication.so", "--innodb-redo-log-capacity=16M"),
                 "--loose-group-replication-group-name=aaaaaaaa-0000-4000-8000-000000000000",

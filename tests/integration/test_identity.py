@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.identity import NAMESPACE
 from conftest import COLLECTIONS, RunModule, docker, free_port
+from default_versions import MYSQL_IMAGE
 
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 LABEL = "mlflow_ops.backend_store"
 ROOT = Path(__file__).resolve().parents[2]
 GROUP_PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("group_*.yml"))
@@ -34,12 +34,12 @@ def test_containers_on_the_data_are_found(run_module: RunModule, tmp_path: Path)
     (tmp_path / "link").symlink_to(home)
     docker(
         *("create", "--name", name, "--label", f"{LABEL}={home}", "-v", f"{home}/data:/var/lib/mysql"),
-        *("--entrypoint", "bash", IMAGE, "mysqld", "--loose-group-replication-group-name=a-group"),
+        *("--entrypoint", "bash", MYSQL_IMAGE, "mysqld", "--loose-group-replication-group-name=a-group"),
     )
     scratch = f"{name}-scratch"
     docker(
         *("create", "--name", scratch, "--label", f"{LABEL}.throw_away={home}", "-v", f"{home}/data:/data"),
-        *("--entrypoint", "bash", IMAGE),
+        *("--entrypoint", "bash", MYSQL_IMAGE),
     )
     try:
         for path in (home, tmp_path / "link", tmp_path / "other"):
@@ -55,7 +55,7 @@ def test_containers_on_the_data_are_found(run_module: RunModule, tmp_path: Path)
         docker("rename", name, f"{name}_replaced")
         found = run_module("mlflow_mysql_host_info", {**options, "data_dir": f"{home}/data"})
         assert (found["container"], found["aside"]) == (None, f"{name}_replaced")
-        docker("create", "--name", name, "--entrypoint", "bash", IMAGE)
+        docker("create", "--name", name, "--entrypoint", "bash", MYSQL_IMAGE)
         found = run_module("mlflow_mysql_host_info", {"container": name})
         assert found["container"]["home"] is None and found["aside"] == f"{name}_replaced"
     finally:
@@ -75,7 +75,7 @@ def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     group = f"--loose-group-replication-group-name={uuid.uuid5(NAMESPACE, 'mlflow_backend_store')}"
     docker(
         *("create", "--name", name, "--label", f"{LABEL}={home}", "-v", f"{home}/data:/var/lib/mysql"),
-        *("--entrypoint", "bash", IMAGE, "mysqld", group),
+        *("--entrypoint", "bash", MYSQL_IMAGE, "mysqld", group),
     )
     yield name, home
     docker("rm", "--force", name)
@@ -169,8 +169,10 @@ def test_networks_that_a_store_had_before(run_module: RunModule, tmp_path: Path)
     for number, network in enumerate(networks):
         labels = ("--label", f"{LABEL}={tmp_path if number < 3 else '/elsewhere'}")
         docker("network", "create", *labels, network)
-    docker("create", "--name", name, "--network", networks[1], "--entrypoint", "bash", IMAGE)
-    docker("create", "--name", f"{name}-mlflow", "--network", networks[2], "--entrypoint", "bash", IMAGE)
+    docker("create", "--name", name, "--network", networks[1], "--entrypoint", "bash", MYSQL_IMAGE)
+    docker(
+        "create", "--name", f"{name}-mlflow", "--network", networks[2], "--entrypoint", "bash", MYSQL_IMAGE
+    )
     try:
         options = {"container": name, "home": {"path": str(tmp_path)}, "network": networks[0]}
         # The one that it is in, not one with another container in it, nor that of another store.
@@ -205,7 +207,7 @@ def test_a_uri_of_another_inventory_is_not_printed(member: tuple[str, Path]) -> 
     home, name, port = member[1], f"identity-{free_port()}", free_port()
     docker(
         *("create", "--name", name, "--label", f"{LABEL}={home}", "-v", f"{home}/data:/var/lib/mysql"),
-        *("--publish", f"127.0.0.1:{port}:3306", "--entrypoint", "bash", IMAGE),
+        *("--publish", f"127.0.0.1:{port}:3306", "--entrypoint", "bash", MYSQL_IMAGE),
     )
     variables = {"mlflow_mysql_home": str(home), "mlflow_mysql_container_name": name}
     docker("rename", member[0], f"{name}_replaced")  # one is on the data

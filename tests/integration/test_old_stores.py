@@ -15,11 +15,13 @@ from typing import Any
 
 import pymysql
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import catalogue
 from conftest import MySQL, RunModule
+from default_versions import MLFLOW
 from pymysql.constants import CLIENT
 
 DUMPS = Path(__file__).resolve().parents[2].parent / "shared" / "old_stores"
-HEAD = "dc11669786a5"  # of 3.17
+HEAD = catalogue.load().releases[MLFLOW]
 OWN = " CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci"
 RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, REFERENCES, DROP, TRIGGER"
 FORMS = [
@@ -123,7 +125,7 @@ def test_convert_and_upgrade(
         "login_password_files": [str(secret)],
         "login_unix_socket": clean.socket,
         "database": database,
-        "mlflow_version": "3.17.2",
+        "mlflow_version": MLFLOW,
     }
     found = run_module("mlflow_schema_info", options)
     assert found["state"] == "behind", found["drift"]

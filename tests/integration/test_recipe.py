@@ -23,8 +23,8 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.ho
     UNFINISHED,
 )
 from conftest import STARTING_TAKES, docker
+from default_versions import MYSQL_IMAGE
 
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 HERE = Path(__file__).resolve().parent
 RECIPE = HERE.parents[1] / "db-backend-store"
 QUOTED = 'it\'s "q\\uoted" $(id) é-2e8d'
@@ -127,9 +127,9 @@ def images() -> Iterator[dict[str, str]]:
         context = Path(work, "recipe")
         shutil.copytree(RECIPE, context)
         recipe = (context / "Dockerfile").read_text()
-        bases = {"debian": IMAGE, "official": f"{tag}-base"}
+        bases = {"debian": MYSQL_IMAGE, "official": f"{tag}-base"}
         Path(work, "Dockerfile").write_text(
-            f"FROM {IMAGE}\nCOPY docker-entrypoint.sh /usr/local/bin/docker-entrypoint.sh\n"
+            f"FROM {MYSQL_IMAGE}\nCOPY docker-entrypoint.sh /usr/local/bin/docker-entrypoint.sh\n"
         )
         shutil.copy(HERE / "official/docker-entrypoint.sh", work)
         docker("build", "--quiet", "--tag", bases["official"], work)

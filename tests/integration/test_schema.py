@@ -34,11 +34,12 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.m
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import MARKER
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 from conftest import COLLECTIONS, MySQL, Result, RunModule, free_port
+from default_versions import MLFLOW
 
 MODULE = "mlflow_schema"
 VIRTUALENV = os.environ.get("MLFLOW_VIRTUALENV", sys.prefix)
 MIGRATIONS = read_migrations(VIRTUALENV)
-HEAD = "dc11669786a5"  # of 3.17
+HEAD = schema_catalogue.load().releases[MLFLOW]
 BEFORE_TRIGGERS = "bf29a5ff90ea"  # the last one that a server without the setting for triggers takes
 DATABASE = "ml_flow`%1"
 MIGRATOR = "migrator"
@@ -972,7 +973,7 @@ def test_convert(store: MySQL, migrate: Migrate, version: str, collation: str, r
     values = "SELECT p.value, e.name, d.dataset_source, d.dataset_schema, d.dataset_profile FROM "
     values += f"{table('params')} p, {table('experiments')} e, {table('datasets')} d ORDER BY 1"
     before = store.execute(values)
-    wish: dict[str, Any] = {"state": "converted", "mlflow_version": "3.17.2"}
+    wish: dict[str, Any] = {"state": "converted", "mlflow_version": MLFLOW}
     predicted = ok(migrate(check=True, **wish), changed=True)
     unchanged = store.execute(f"SHOW CREATE TABLE {table('datasets')}")
     assert "utf8mb4_0900_bin" not in unchanged[0][1]
@@ -1015,7 +1016,7 @@ def test_convert_what_cannot_be(store: MySQL, migrate: Migrate, tmp_path: Path) 
         f"CREATE TABLE other.mine (r VARCHAR(32), CONSTRAINT f FOREIGN KEY (r) REFERENCES {table('runs')} (run_uuid))"
     )
     for check in (True, False):
-        message = failed(migrate(check=check, state="converted", mlflow_version="3.17.2"))
+        message = failed(migrate(check=check, state="converted", mlflow_version=MLFLOW))
         assert "cannot be converted, nothing was changed" in message
         assert "1 values of datasets.dataset_source are longer than the 65535 bytes" in message
         assert "1 rows of params spell run_uuid otherwise than runs" in message
@@ -1023,20 +1024,20 @@ def test_convert_what_cannot_be(store: MySQL, migrate: Migrate, tmp_path: Path) 
     secret = tmp_path / "root"
     secret.write_text(store.root_password)
     by_root = {"login_user": "root", "login_password_files": [str(secret)]}
-    message = failed(migrate(check=True, state="converted", mlflow_version="3.17.2", **by_root))
+    message = failed(migrate(check=True, state="converted", mlflow_version=MLFLOW, **by_root))
     assert "DROP FOREIGN KEY `f`" in message
     assert "latin1" in store.execute(f"SHOW CREATE TABLE {table('params')}")[0][1]
     store.execute(f"UPDATE {table('datasets')} SET dataset_source = ''")
     store.execute(f"UPDATE {table('params')} SET run_uuid = 'r'")
     store.execute("DROP DATABASE other")
-    message = failed(migrate(state="converted", mlflow_version="3.17.2", collation="utf8mb4_0900_ai_ci"))
+    message = failed(migrate(state="converted", mlflow_version=MLFLOW, collation="utf8mb4_0900_ai_ci"))
     assert "tells upper and lower case apart" in message
-    result = ok(migrate(state="converted", mlflow_version="3.17.2", collation="utf8mb4_bin"), changed=True)
+    result = ok(migrate(state="converted", mlflow_version=MLFLOW, collation="utf8mb4_bin"), changed=True)
     assert result["misread"] == ["2 values of params.value"]
     assert store.execute(f"SELECT DISTINCT value FROM {table('params')}") == [("Ã¼",)]
     # By hand too large already, as CONVERT TO leaves them.
     store.execute(f"ALTER TABLE {table('datasets')} MODIFY dataset_source MEDIUMTEXT NOT NULL")
-    result = ok(migrate(state="converted", mlflow_version="3.17.2"), changed=True)
+    result = ok(migrate(state="converted", mlflow_version=MLFLOW), changed=True)
     assert len(result["statements"]) == 3 and result["state"] == "behind"
 
 
@@ -1044,7 +1045,7 @@ def test_convert_what_a_collation_merges(store: MySQL, migrate: Migrate) -> None
     """utf8mb4_bin leaves spaces at the end out of account, utf8mb4_0900_bin does not: keys, and references."""
     old_store(store, "2.9.2", "utf8mb4_0900_ai_ci", "DYNAMIC")
     store.execute(f"INSERT INTO {table('params')} VALUES ('x ', 'v', 'r')")
-    wish: dict[str, Any] = {"state": "converted", "mlflow_version": "3.17.2"}
+    wish: dict[str, Any] = {"state": "converted", "mlflow_version": MLFLOW}
     message = failed(migrate(**wish, collation="utf8mb4_bin"))
     assert "1 rows of params differ from another one in key, run_uuid in a way that utf8mb4_bin" in message
     assert "nothing was changed" in message
@@ -1071,7 +1072,7 @@ def test_convert_beside_another_database(store: MySQL, migrate: Migrate) -> None
     store.execute(
         f"ALTER TABLE {table('runs')} ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES other.people (name)"
     )
-    message = failed(migrate(state="converted", mlflow_version="3.17.2"))
+    message = failed(migrate(state="converted", mlflow_version=MLFLOW))
     assert (
         "refers to other.people (name) with the foreign key f" in message and "nothing was changed" in message
     )

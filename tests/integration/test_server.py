@@ -27,6 +27,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import read_schema
 from conftest import MySQL, docker, free_port, wait_for_login
+from default_versions import MYSQL_IMAGE
 
 DATABASE = "ml_flow`%1"
 MIGRATOR = "migrator"
@@ -806,7 +807,7 @@ def other() -> Iterator[MySQL]:
         *("run", "--detach", "--label", "mlflow_ops.test=integration", "--env", "TZ=JST-9"),
         *("--tmpfs", "/var/lib/mysql", "--volume", f"{directory}:/var/run/mysqld"),
         *("--env", "MYSQL_ROOT_PASSWORD_FILE=/var/run/mysqld/root", "--env", "MYSQL_ROOT_HOST=localhost"),
-        os.environ.get("MYSQL_IMAGE", "mysql:9.7.4"),
+        MYSQL_IMAGE,
         *("--innodb-redo-log-capacity=16M", "--mysqlx=OFF", "--skip-log-bin", "--lower-case-table-names=1"),
         *("--performance-schema=OFF", "--default-time-zone=+00:00", "--lock-wait-timeout=60"),
     )

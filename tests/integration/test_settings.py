@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import Any
 
@@ -15,8 +14,8 @@ from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.se
     setting_problems,
     text_of,
 )
+from default_versions import MYSQL_IMAGE
 
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 # Each takes something away, and each is written so that mysqld does as it says.
 BAD: list[tuple[str, Any]] = [
     *[("disable_log_bin", value) for value in (True, "", 1, False, "OFF")],
@@ -118,7 +117,7 @@ def effective() -> list[dict[str, str]]:
         for name, value in BAD + GOOD
     ]
     done = subprocess.run(
-        ["docker", "run", "--rm", "-i", "--network", "none", "--entrypoint", "bash", IMAGE, "-c", SCRIPT],
+        ["docker", "run", "--rm", "-i", "--network", "none", "--entrypoint", "bash", MYSQL_IMAGE, "-c", SCRIPT],
         input="\n".join([*lines, "", ""]), capture_output=True, text=True, check=True,
     )  # fmt: skip
     found: list[dict[str, str]] = []

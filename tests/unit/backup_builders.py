@@ -175,7 +175,7 @@ def add_full(
         "name": name,
         "begun": stamp(finished - 1),
         "finished": stamp(finished),
-        "mysql_version": "9.7.4",
+        "mysql_version": "9.7.0",
         "server_uuid": uuid,
         "gtid_set": gtids,
         "revision": "abc",

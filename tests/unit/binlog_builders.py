@@ -32,7 +32,7 @@ def event(
 
 def description(checksums: int = 1) -> bytes:
     """The body of a file's first event."""
-    return struct.pack("<H50sIB", 4, b"9.7.4", 0, HEADER) + bytes(41) + bytes([checksums])
+    return struct.pack("<H50sIB", 4, b"9.7.0", 0, HEADER) + bytes(41) + bytes([checksums])
 
 
 def previous(sets: Mapping[str, Sequence[tuple[int, int]]]) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SAID = "ERROR: Could not find a version that satisfies the requirement mlflow-skinny==3.18.0 (from versions: 3.17.2)"
+SAID = "ERROR: Could not find a version that satisfies the requirement mlflow-skinny==3.18.0 (from versions: 3.12.2)"
 
 
 @pytest.mark.parametrize("goes_on", [False, True])
@@ -37,6 +37,8 @@ def test_the_mlflow_that_reads_what_drills_restore(tmp_path: Path, goes_on: bool
                 "ansible.builtin.include_role": role,
                 "vars": {
                     "mlflow_venv_version": "3.18.0",
+                    "mlflow_venv_requirements": [],
+                    "mlflow_venv_directory": str(tmp_path / "venv"),
                     "mlflow_venv_python": str(python),
                     "mlflow_venv_optional": goes_on,
                 },

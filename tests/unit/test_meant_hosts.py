@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,9 @@ def started(*words: str, callback: str = "mlflow_ops.backend_store.steps") -> tu
             "ANSIBLE_STDOUT_CALLBACK": callback,
         },
     )
-    return done.returncode, [
-        line for line in done.stderr.splitlines() if line and not line.startswith("[WARNING]")
-    ]
+    # ansible-core 2.18 breaks its warnings into lines, and begins its errors otherwise.
+    lines = re.sub(r"^\[WARNING\].*(\n(?!\[|ERROR!).+)*", "", done.stderr, flags=re.MULTILINE).splitlines()
+    return done.returncode, [line.replace("ERROR! ", "[ERROR]: ", 1) for line in lines if line]
 
 
 @pytest.fixture()

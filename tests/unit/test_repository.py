@@ -15,7 +15,11 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.defaults import (
+    defaults as defaults_of_all,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.variables import FACTS, TOLD
+from default_versions import MLFLOW, MYSQL
 
 ROOT = Path(__file__).resolve().parents[2]
 # mlflow_variables is a part of the others, without variables of its own.
@@ -40,13 +44,13 @@ def test_the_specification_has_the_defaults(role: str) -> None:
         value = defaults.get(name)
         if isinstance(value, str) and "{{" in value:
             # The default for a variable of another role, as it is when that one is not set.
-            known = {**load("roles/mlflow_venv/defaults/main.yml"), **defaults}
-            while whole := re.fullmatch(r"{{ (\w+) }}", str(value)):
-                value = known[whole.group(1)]
-            while isinstance(value, str) and (part := re.search(r"{{ (\w+) }}", value)):
-                value = value.replace(part.group(), str(known[part.group(1)]))
-        if isinstance(value, str) and "{{" in value:
+            value = re.sub(r"{{ (\w+) }}", lambda found: str(defaults[found.group(1)]), value)
             value = re.sub(r"{{ \w+ \| default\('([^']*)'\) }}", r"\1", value)
+            value = re.sub(
+                r"{{ (\w+) \| default\(lookup\('mlflow_ops.backend_store.mlflow_default', '\1'\)\) }}",
+                lambda found: str(defaults_of_all()[found.group(1)]),
+                value,
+            )
         assert option.get("default") == value, name
         # A secret has no default, and one in a specification is printed when it fails.
         if name.endswith("_password"):
@@ -59,6 +63,36 @@ def test_the_base_image_is_named_alike() -> None:
     options = load("roles/mlflow_mysql/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     assert options["mlflow_mysql_base_image"]["default"] == version
     assert version in (ROOT / "db-backend-store/README.md").read_text(encoding="utf-8")
+
+
+# Where the default versions of MLflow and MySQL may stand: the two defaults, what `make generated` makes of them,
+# records, and what was measured or seen with that version.
+MAY_NAME_VERSIONS = re.compile(
+    r"""roles/(mlflow_schema|mysql_base_image)/defaults/main\.yml
+    | roles/\w+/(README\.md|meta/argument_specs\.yml) | README\.md | docs/upgrade\.md | requirements-dev\.txt
+    | db-backend-store/(Dockerfile|README\.md) | tests/unit/plugins/plugin_utils/_store/store_plans\.json
+    | plugins/module_utils/_schema/(catalogue_\w+|transactions)\.py
+    | changelogs/.* | CHANGELOG\.md | docs/(blockers|performance|fleet|group)\.md | docs/\S+\.svg""",
+    re.VERBOSE,
+)
+
+
+def test_a_default_version_is_written_once() -> None:
+    """A new default is a change of one line: everything else asks for it, or means any version and names another."""
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=False, cwd=ROOT)
+    if listed.returncode:
+        pytest.skip("this is no checkout")
+    literal = re.compile(rf"(?<![\d.])({re.escape(MLFLOW)}|{re.escape(MYSQL)})(?![\d]|\.\d)")
+    found = []
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if path.is_file() and not MAY_NAME_VERSIONS.fullmatch(name):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            found += [f"{name}:{number}" for number, line in enumerate(lines, 1) if literal.search(line)]
+    assert not found
+    for name, version in (("mlflow_schema", MLFLOW), ("mysql_base_image", MYSQL)):
+        text = (ROOT / "roles" / name / "defaults/main.yml").read_text(encoding="utf-8")
+        assert len(literal.findall(text)) == 1 and version in text
 
 
 def test_pages_are_generated() -> None:
@@ -329,6 +363,19 @@ def test_the_action_group_has_every_module_with_a_login() -> None:
     group = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))["action_groups"]["mysql"]
     for sign in ("  - mlflow_ops.backend_store._login\n", "login_argument_spec(),"):
         assert group == sorted(name for name, text in modules.items() if sign in text)
+
+
+def test_what_users_make_is_not_like_what_tests_make() -> None:
+    """`make backup` acts on a store of users: no test has a name that begins with the same word."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    every = set(re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE))
+    found = re.search(r"^PLAYS := (.*)$", text, re.MULTILINE)
+    assert found is not None
+    users = set(found.group(1).split())
+    words = {name.partition("-")[0] for name in users}
+    assert users < every
+    # Nor one more letter.
+    assert not [name for name in every - users if name.partition("-")[0].rstrip("s") in words]
 
 
 def test_the_picture_of_the_packages_is_true() -> None:

@@ -28,12 +28,12 @@ case $platform in
   *) echo "no recipe for $platform: debian12, debian13, or one of them with -ready" >&2; exit 2 ;;
 esac
 
-# Of a ready host: where the role mlflow_venv looks for MLflow, what it installs there, and how it marks that it did.
+# Of a ready host: where the role mlflow_schema looks for MLflow, what it installs there, and how it marks that it did.
 home=/srv/mlflow-mysql/mlflow
-mlflow=$(python3 - "$here/../../../roles/mlflow_venv/defaults/main.yml" << 'EOF'
+mlflow=$(python3 - "$here/../../../roles/mlflow_schema/defaults/main.yml" << 'EOF'
 import sys, yaml
 defaults = yaml.safe_load(open(sys.argv[1]))
-print("mlflow-skinny==" + defaults["mlflow_venv_default_version"], *defaults["mlflow_venv_default_requirements"])
+print("mlflow-skinny==" + defaults["mlflow_schema_mlflow_version"], *defaults["mlflow_schema_requirements"])
 EOF
 )
 version=${mlflow%% *}

@@ -80,7 +80,7 @@ def examine(
     """Say what state `live` is in.
 
     `versions` are the rows of the version table (None: there is no such table), `head` the wanted revision and
-    `wanted` how to call it, such as "MLflow 3.17.2". Raises StopIteration if `head` is not in the catalogue.
+    `wanted` how to call it, such as "MLflow 3.5.1". Raises StopIteration if `head` is not in the catalogue.
     """
     version_table = VERSION_TABLES[catalogue.app]
     lines, others = own_lines(live, catalogue)

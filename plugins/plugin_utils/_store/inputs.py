@@ -7,6 +7,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.defaults import defaults
+
 PREFIX = "mlflow_mysql_"
 TRUE = ("1", "on", "true", "yes")
 
@@ -135,12 +137,17 @@ class Passwords:
         }
 
 
+def default_base_version() -> str:
+    """Return the version of the base image where nobody chooses."""
+    return str(defaults()["mysql_base_image_version"])
+
+
 @dataclass(frozen=True)
 class Others:
     """What other roles of this collection are told that a plan depends on."""
 
     base_repository: str = "mysql"
-    base_version: str = "9.7.4"
+    base_version: str = field(default_factory=default_base_version)
     base_refresh: bool = False
     base_digest: str | None = None
     base_source: str = "auto"
@@ -154,7 +161,7 @@ class Others:
     def of(cls, variables: Mapping[str, Any], archive_is_there: bool) -> Others:
         return cls(
             base_repository=str(variables.get("mysql_base_image_repository", cls.base_repository)),
-            base_version=str(variables.get("mysql_base_image_version", cls.base_version)),
+            base_version=str(variables.get("mysql_base_image_version", default_base_version())),
             base_refresh=to_bool(variables.get("mysql_base_image_refresh", False)),
             base_digest=variables.get("mysql_base_image_digest"),
             base_source=str(variables.get("mysql_base_image_source", cls.base_source)),

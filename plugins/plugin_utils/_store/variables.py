@@ -57,8 +57,6 @@ TOLD: Mapping[str, str | None] = {
     **dict.fromkeys(("mlflow_backup_first", "mlflow_backup_full_options", "mlflow_backup_goes_on")),
     **dict.fromkeys(("mlflow_backup_only", "mlflow_backup_redeploy", "mlflow_backup_restore_options")),
     "mlflow_replication_recover": None,
-    "mlflow_venv_default_version": "mlflow_schema_mlflow_version",
-    "mlflow_venv_default_requirements": "mlflow_schema_requirements",
     "mlflow_venv_version": "mlflow_schema_mlflow_version",
     "mlflow_venv_requirements": "mlflow_schema_requirements",
     "mlflow_venv_directory": "mlflow_schema_virtualenv",

@@ -21,6 +21,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.mlflow_ops.backend_store.plugins.action import mlflow_mysql_plan
+from default_versions import MLFLOW
 from example_plays import (
     COLLECTION,
     PRIVATE,
@@ -68,14 +69,14 @@ class Case:
 
 MEMBER = {
     **{"uuid": "uuid-1", "host": "10.20.0.7", "port": 3306, "state": "ONLINE", "role": "PRIMARY"},
-    **{"version": "9.7.4", "certifying": 0, "applying": 0},
+    **{"version": "9.7.0", "certifying": 0, "applying": 0},
 }
 GROUP = {
     "found": {
         "localhost": {
             "answers": True,
             "group": {
-                **{"server_uuid": "uuid-1", "version": "9.7.4", "group_name": "a-group", "state": "ONLINE"},
+                **{"server_uuid": "uuid-1", "version": "9.7.0", "group_name": "a-group", "state": "ONLINE"},
                 **{"role": "PRIMARY", "majority": True, "executed": "", "was_member": True, "tables": 40},
                 **{"lag": None, "members": [MEMBER]},
             },
@@ -96,17 +97,17 @@ SCHEMA = {
         "head": "dc11669786a5",
     },
     **{
-        "message": "The store has the schema of MLflow 3.17.2: there is nothing to do.",
-        "mlflow_version": "3.17.2",
+        "message": "The store has the schema of MLflow 3.5.1: there is nothing to do.",
+        "mlflow_version": "3.5.1",
     },
     **{
-        "mlflow_versions": ["3.17.0", "3.17.2"],
+        "mlflow_versions": ["3.5.0", "3.5.1"],
         "pending": [],
         "half_applied": None,
         "drift": [],
         "blockers": [],
     },
-    **{"tables": [], "sessions": [], "revisions": [], "server": {"version": "9.7.4"}},
+    **{"tables": [], "sessions": [], "revisions": [], "server": {"version": "9.7.0"}},
 }
 # The URI has the password's bytes, and nothing that is printed has them.
 PASSWORD = "p@ss %: word"
@@ -116,11 +117,11 @@ CASES = {
     ),
     "filter/mlflow_meant_hosts": Case(["localhost"]),
     "filter/mlflow_mysql_audit_report": Case(
-        ["localhost, MySQL 9.7.4: 0 pass, 1 fail, 0 unknown, 0 skipped"],
+        ["localhost, MySQL 9.7.0: 0 pass, 1 fail, 0 unknown, 0 skipped"],
         {
             "audit": {
                 **{"controls": [CONTROL], "counts": {"pass": 0, "fail": 1, "unknown": 0, "skip": 0}},
-                "server_version": "9.7.4",
+                "server_version": "9.7.0",
             }
         },
     ),
@@ -133,18 +134,18 @@ CASES = {
     "filter/mlflow_mysql_group_run": Case(["All assertions passed"]),
     "filter/mlflow_mysql_join_problems": Case(["All assertions passed"]),
     "filter/mlflow_mysql_image_placement": Case(["store1"]),
-    "filter/mlflow_mysql_next_steps": Case(["MLflow 3.17.2 cannot use it yet: mlflow has an older schema"]),
+    "filter/mlflow_mysql_next_steps": Case(["MLflow 3.5.1 cannot use it yet: mlflow has an older schema"]),
     "filter/mlflow_program_problem": Case(
         ["it was killed from outside by SIGKILL"],
         {"swapped": {"failed": True, "rc": -9, "msg": "non-zero return code", "stdout": "", "stderr": ""}},
         fails=True,
     ),
     "filter/mlflow_schema_package_problem": Case(
-        ["the package index has no mlflow 3.99.0; the nearest of its 2 versions are 3.17.1, 3.17.2"],
+        ["the package index has no mlflow 3.99.0; the nearest of its 2 versions are 3.5.0, 3.5.1"],
         {
             "installed": {
                 "stderr": "ERROR: Could not find a version that satisfies the requirement mlflow==3.99.0 "
-                "(from versions: 3.17.1, 3.17.2)"
+                "(from versions: 3.5.0, 3.5.1)"
             }
         },
     ),
@@ -152,6 +153,7 @@ CASES = {
         ["mlflow on localhost: CURRENT", '"changed": true'], {"schema": SCHEMA}
     ),
     "filter/mlflow_schema_upgrade_result": Case(["Downtime        writers were locked out for 42.0 s"]),
+    "lookup/mlflow_default": Case([MLFLOW]),
     "filter/mlflow_store_uri": Case(
         [
             '"changed": true',

@@ -239,7 +239,7 @@ def test_durations(seconds: float, text: str) -> None:
         ("admin is not in the sudoers file.", "may not use sudo"),
         ("Module result deserialization failed: No start of json char found", "/usr/bin/python3"),
         ("Failed to connect to the host via ssh: Permission denied (publickey).", "over SSH"),
-        ("The data directory was written by MySQL 9.7.4.", ""),
+        ("The data directory was written by MySQL 9.7.0.", ""),
     ],
 )
 def test_what_ansible_says_itself_comes_with_what_helps(said: str, helps: str) -> None:
@@ -291,6 +291,8 @@ def test_make_asks_for_the_python_that_its_requirements_need() -> None:
     core = re.search(
         r"^ansible-core==(\S+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE
     )
+    if "ANSIBLE_CORE" in os.environ:
+        pytest.skip("`make supported` has another ansible-core")
     assert oldest and core and version("ansible-core") == core.group(1)
     assert metadata("ansible-core")["Requires-Python"] == f">={oldest.group(1)}"
 

@@ -27,7 +27,7 @@ def view(primary: str, states: dict[str, str]) -> list[dict[str, Any]]:
             "port": 3306,
             "state": state,
             "role": "PRIMARY" if host == primary else "SECONDARY",
-            "version": "9.7.4",
+            "version": "9.7.0",
             "certifying": 0,
             "applying": 3,
         }
@@ -38,7 +38,7 @@ def view(primary: str, states: dict[str, str]) -> list[dict[str, Any]]:
 def seen(host: str, **more: Any) -> dict[str, Any]:
     group = {
         "server_uuid": f"uuid-{host}",
-        "version": "9.7.4",
+        "version": "9.7.0",
         "group_name": GROUP,
         "state": "OFFLINE",
         "role": "",
@@ -172,8 +172,8 @@ def test_the_table() -> None:
     found["db1"]["group"]["lag"] = 0.25
     lines = reports.group_report(found, HOSTS, ADDRESSES).splitlines()
     assert lines[0].split() == ["member", "address", "role", "state", "to", "apply", "lag", "MySQL"]
-    assert lines[1].split() == ["db1", "10.0.0.1", "secondary", "ONLINE", "3", "0.2", "s", "9.7.4"]
-    assert lines[2].split() == ["db2", "10.0.0.2", "primary", "ONLINE", "3", "9.7.4"]
+    assert lines[1].split() == ["db1", "10.0.0.1", "secondary", "ONLINE", "3", "0.2", "s", "9.7.0"]
+    assert lines[2].split() == ["db2", "10.0.0.2", "primary", "ONLINE", "3", "9.7.0"]
     assert lines[3].split() == ["db3", "10.0.0.3", "UNREACHABLE"]
     assert lines[-1].startswith("db2 is the primary; no more of 3 members may be lost. Bring the others back")
 

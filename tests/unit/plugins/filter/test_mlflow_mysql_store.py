@@ -14,7 +14,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_mysql_im
 )
 
 WANTED = "mlflow-mysql:0123456789abcdef"
-HAVING: dict[str, Any] = {WANTED: {"id": "sha256:1"}, "mysql:9.7.4": None}
+HAVING: dict[str, Any] = {WANTED: {"id": "sha256:1"}, "mysql:9.7.0": None}
 
 
 def test_a_password_takes_the_place_of_what_stands_for_it() -> None:

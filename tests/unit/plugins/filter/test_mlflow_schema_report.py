@@ -21,7 +21,7 @@ HISTORY = [
     ("bf29a5ff90ea", "add jobs table", "3.5.0"),
     ("1bd49d398cd23", "add secrets tables", "3.8.0"),
     ("5d2d30f0abce", "update job table", "3.9.0"),
-    ("dc11669786a5", "add job executor persistence model", "3.17.0"),
+    ("dc11669786a5", "add job executor persistence model", "3.12.0"),
     ("e7d1f4b2a9c6", "add skill registry tables", None),
 ]
 PENDING = [
@@ -116,14 +116,14 @@ BLOCKERS = [
 
 def info(state: str, revision: str | None = "bf29a5ff90ea", **more: Any) -> dict[str, Any]:
     return {
-        "server": {"version": "9.7.4", "read_only": False, "sql_mode": ["A", "B"], "comment": None},
+        "server": {"version": "9.7.0", "read_only": False, "sql_mode": ["A", "B"], "comment": None},
         "database": "mlflow",
         "app": "tracking",
         "state": state,
         "message": f"The store is {state}: do what helps.",
         "revision": revision,
         "head": "dc11669786a5",
-        "mlflow_version": "3.17.2",
+        "mlflow_version": "3.12.2",
         "mlflow_versions": ["3.5.0", "3.5.1", "3.6.0", "3.7.0"] if revision == "bf29a5ff90ea" else [],
         "pending": [],
         "half_applied": None,
@@ -136,7 +136,7 @@ def info(state: str, revision: str | None = "bf29a5ff90ea", **more: Any) -> dict
     }
 
 
-HEAD = {"mlflow_versions": ["3.17.0", "3.17.1", "3.17.2"]}
+HEAD = {"mlflow_versions": ["3.12.0", "3.12.1", "3.12.2"]}
 SAMPLES = {
     "empty": info("empty", None, tables=[], pending=PENDING),
     "current": info("current", "dc11669786a5", **HEAD),
@@ -205,7 +205,7 @@ def test_lines_fit_and_have_no_end_of_spaces(state: str) -> None:
 def test_nothing_empty_is_printed() -> None:
     assert report(info("current", "dc11669786a5", tables=[], **HEAD)) == (
         "mlflow: CURRENT\n"
-        "  at dc11669786a5 (MLflow 3.17.0 to 3.17.2), as wanted, MySQL 9.7.4\n\n"
+        "  at dc11669786a5 (MLflow 3.12.0 to 3.12.2), as wanted, MySQL 9.7.0\n\n"
         "  The store is current: do what helps.\n\n"
         "No drift, no blockers."
     )

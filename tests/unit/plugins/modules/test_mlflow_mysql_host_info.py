@@ -55,11 +55,11 @@ def data_directory(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("text", "version"),
     [
-        (history("9.7.4"), "9.7.4"),
-        (history("8.4.6", "9.7.3", "9.7.4"), "9.7.4"),
+        (history("9.7.0"), "9.7.0"),
+        (history("8.4.6", "8.4.7", "9.7.0"), "9.7.0"),
         (history(), None),
         ("", None),
-        (history("9.7.4")[:-9], None),
+        (history("9.7.0")[:-9], None),
         ("[]", None),
         ("null", None),
         ('{"upgrade_history": null}', None),
@@ -70,7 +70,7 @@ def test_version_in_history(text: str, version: str | None) -> None:
     assert host_facts.version_in_history(text) == version
 
 
-@pytest.mark.parametrize("version", ["9.7.4", "8.0.43-debug", "8.4.6-1-log" + "x" * 39])
+@pytest.mark.parametrize("version", ["9.7.0", "8.0.43-debug", "8.4.6-1-log" + "x" * 39])
 def test_version_in_binary_log(version: str) -> None:
     assert host_facts.version_in_binary_log(binary_log(version)) == version
     assert host_facts.version_in_binary_log(binary_log(version)[:75]) == version
@@ -80,8 +80,8 @@ def test_version_in_binary_log(version: str) -> None:
     "head",
     [
         b"",
-        binary_log("9.7.4")[:74],
-        b"\xfdbin" + binary_log("9.7.4")[4:],  # encrypted
+        binary_log("9.7.0")[:74],
+        b"\xfdbin" + binary_log("9.7.0")[4:],  # encrypted
         binary_log(""),
     ],
     ids=["empty", "short", "encrypted", "no-version"],
@@ -94,8 +94,8 @@ def test_history_comes_before_binary_logs(tmp_path: Path) -> None:
     data = data_directory(tmp_path / "data")
     (data / "binlog.000001").write_bytes(binary_log("8.4.6"))
     assert host_facts.data_dir_version(str(data)) == "8.4.6"
-    (data / "mysql_upgrade_history").write_text(history("8.4.6", "9.7.4"))
-    assert host_facts.data_dir_version(str(data)) == "9.7.4"
+    (data / "mysql_upgrade_history").write_text(history("8.4.6", "9.7.0"))
+    assert host_facts.data_dir_version(str(data)) == "9.7.0"
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\xff\xfe", b'{"upgrade_history": ['])
@@ -181,8 +181,8 @@ def test_mysql(tmp_path: Path, witness: str) -> None:
     os.chown(tmp_path / witness, 999, 999)
     found = look(tmp_path)
     assert (found["state"], found["version"], found["uid"]) == ("mysql", None, 999)
-    (tmp_path / "mysql_upgrade_history").write_text(history("8.4.6", "9.7.4"))
-    assert look(tmp_path)["version"] == "9.7.4"
+    (tmp_path / "mysql_upgrade_history").write_text(history("8.4.6", "9.7.0"))
+    assert look(tmp_path)["version"] == "9.7.0"
 
 
 def test_foreign(tmp_path: Path) -> None:
@@ -287,9 +287,9 @@ def test_host_without_an_engine(tmp_path: Path) -> None:
     """It does not fail, and reads all the rest."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         arguments = {
-            "images": ["mysql:9.7.4"],
+            "images": ["mysql:9.7.0"],
             "image": "mlflow-mysql",
-            "home": {"path": str(tmp_path / "home"), "context": {"Dockerfile": "FROM mysql:9.7.4"}},
+            "home": {"path": str(tmp_path / "home"), "context": {"Dockerfile": "FROM mysql:9.7.0"}},
             "container": "mlflow_mysql_db",
             "data_dir": str(tmp_path / "data"),
             "port": listener.getsockname()[1],
@@ -311,7 +311,7 @@ def test_host_without_an_engine(tmp_path: Path) -> None:
     assert found["engine"]["version"] is None
     assert found["engine"]["error"]
     assert re.fullmatch("mlflow-mysql:[0-9a-f]{16}", found["image"])
-    assert found["images"] == {"mysql:9.7.4": None, found["image"]: None}
+    assert found["images"] == {"mysql:9.7.0": None, found["image"]: None}
     assert found["home"] == {"uid": 999, "current": False, "problems": [], "missing": []}
     assert found["container"] is None
     assert found["data_dir"]["state"] == "absent"

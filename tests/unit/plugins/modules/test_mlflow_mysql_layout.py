@@ -28,7 +28,7 @@ DIRECTORIES = {
     "secrets/container": (0, UID, 0o750),
 }
 GENERATE = ["root_password", "container/mysql_password"]
-CONTEXT = {"Dockerfile": "FROM mysql:9.7.4\n", "my.cnf": "[mysqld]\nskip_name_resolve = ON\n"}
+CONTEXT = {"Dockerfile": "FROM mysql:9.7.0\n", "my.cnf": "[mysqld]\nskip_name_resolve = ON\n"}
 
 
 def run(path: Path, check: bool = False, umask: int = 0o022, **options: Any) -> dict[str, Any]:

@@ -85,7 +85,7 @@ CONTAINER: dict[str, Any] = {
 def good(**more: Any) -> Evidence:
     return Evidence(
         **{
-            "version": "9.7.4",
+            "version": "9.7.0",
             "variables": dict(VARIABLES),
             "accounts": ACCOUNTS,
             "databases": ["information_schema", "mlflow", "mysql"],
@@ -331,13 +331,13 @@ def test_controls_are_what_the_report_can_show() -> None:
 def result(evidence: Evidence) -> dict[str, Any]:
     controls = audit_controls.audit(evidence)
     counts = {s: sum(c["status"] == s for c in controls) for s in ("pass", "fail", "skip", "unknown")}
-    return {"controls": controls, "counts": counts, "server_version": "9.7.4"}
+    return {"controls": controls, "counts": counts, "server_version": "9.7.0"}
 
 
 def test_report() -> None:
     evil = with_account("a\x1b[2J\n", EVERYWHERE, privileges=frozenset({"FILE"}))
     lines = audit.audit_report(result(evil), host="store1").splitlines()
-    assert lines[0].startswith("store1, MySQL 9.7.4: 69 pass, 1 fail, 0 unknown, 1 skipped")
+    assert lines[0].startswith("store1, MySQL 9.7.0: 69 pass, 1 fail, 0 unknown, 1 skipped")
     assert lines[2].startswith("fail    Only administrators have FILE") and lines[2].endswith("M5.2")
     assert "a\ufffd[2J" in lines[3] and lines[4].strip().startswith("remedy REVOKE FILE")
     assert all(len(line) <= audit.WIDTH and line.isprintable() for line in lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker import container
 
-HELP = """mysqld  Ver 9.7.4
+HELP = """mysqld  Ver 9.7.0
 Variables (--variable-name=value)
 and boolean options {FALSE|TRUE}          Value (after reading options)
 ----------------------------------------- ----------------------

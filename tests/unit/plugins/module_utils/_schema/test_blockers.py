@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import blockers
 
 SERVER = blockers.Server(
-    version="9.7.4",
+    version="9.7.0",
     version_comment="(Debian)",
     lower_case_table_names=0,
     sql_mode=["STRICT_TRANS_TABLES"],
@@ -52,7 +52,7 @@ def server(**more: Any) -> blockers.Server:
         ("8.4.10-10.1", None),
         ("9.6.0", "warning"),
         ("9.7.0", None),
-        ("9.7.4-debug", None),
+        ("9.7.0-debug", None),
         ("9.10.0", "warning"),
         ("10.0.0", "warning"),
     ],

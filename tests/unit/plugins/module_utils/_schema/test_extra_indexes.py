@@ -34,7 +34,7 @@ def columns(revision: str, index: extra_indexes.ExtraIndex) -> set[str]:
 def examine(lines: frozenset[str]) -> state.Examination:
     tables = {catalogue.table_of(line): Table(0, 0) for line in lines if line.startswith("table ")}
     live = LiveSchema(lines, tables, "utf8mb4_0900_bin")
-    return state.examine(live, [HEAD], CATALOGUE, HEAD, "MLflow 3.17.2")
+    return state.examine(live, [HEAD], CATALOGUE, HEAD, "MLflow 3.17.0")
 
 
 @each

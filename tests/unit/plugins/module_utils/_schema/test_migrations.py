@@ -40,7 +40,7 @@ branch_labels: str | Sequence[str] | None = None
 
 
 def put(
-    virtualenv: Path, *texts: str, distribution: str = "mlflow_skinny-3.17.2", python: str = "3.11"
+    virtualenv: Path, *texts: str, distribution: str = "mlflow_skinny-3.12.2", python: str = "3.11"
 ) -> None:
     packages = virtualenv / f"lib/python{python}/site-packages"
     versions = packages / "mlflow/store/db_migrations/versions"
@@ -103,7 +103,7 @@ def test_not_one_line(parents: dict[str, str | None]) -> None:
 # Virtual environments
 
 
-@pytest.mark.parametrize("distribution", ["mlflow_skinny-3.17.2", "mlflow-3.17.2"])
+@pytest.mark.parametrize("distribution", ["mlflow_skinny-3.12.2", "mlflow-3.12.2"])
 @pytest.mark.parametrize("python", ["3.9", "3.11"])
 def test_read_migrations(tmp_path: Path, distribution: str, python: str) -> None:
     put(
@@ -115,7 +115,7 @@ def test_read_migrations(tmp_path: Path, distribution: str, python: str) -> None
         python=python,
     )
     found = read_migrations(str(tmp_path))
-    assert found == Migrations("3.17.2", ("a0a0a0a0a0a0", "b0b0b0b0b0b0", "c0c0c0c0c0c0"))
+    assert found == Migrations("3.12.2", ("a0a0a0a0a0a0", "b0b0b0b0b0b0", "c0c0c0c0c0c0"))
     assert found.head == "c0c0c0c0c0c0"
 
 
@@ -127,9 +127,9 @@ def test_annotated_first_migration(tmp_path: Path) -> None:
 def test_whole_mlflow_beside_its_parts(tmp_path: Path) -> None:
     """mlflow brings mlflow-skinny, which has the migrations, and mlflow-tracing of other versions."""
     put(tmp_path, migration(PLAIN, "a0a0a0a0a0a0", None))
-    for name in ("mlflow-3.17.2", "mlflow_tracing-3.16.0", "mlflow_export_import-1.2.0"):
+    for name in ("mlflow-3.12.2", "mlflow_tracing-3.16.0", "mlflow_export_import-1.2.0"):
         (tmp_path / f"lib/python3.11/site-packages/{name}.dist-info").mkdir()
-    assert read_migrations(str(tmp_path)).mlflow_version == "3.17.2"
+    assert read_migrations(str(tmp_path)).mlflow_version == "3.12.2"
 
 
 def test_version_is_not_needed(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_no_migrations(tmp_path: Path) -> None:
 
 
 def test_between() -> None:
-    migrations = Migrations("3.17.2", ("a", "b", "c"))
+    migrations = Migrations("3.12.2", ("a", "b", "c"))
     assert migrations.between(None) == ("a", "b", "c")
     assert migrations.between("a") == ("b", "c")
     assert migrations.between("b") == ("c",)

@@ -167,7 +167,7 @@ def test_the_way_to_the_host_is_repeated() -> None:
 
 def test_what_is_not_repeated_is_named() -> None:
     run = started(extra_vars=["mlflow_mysql_root_password=hunter2 x=y", "{mlflow_mysql_key: hunter2}", "x=1"])
-    lines = next_steps(run, [{"state": "current", "database": "mlflow", "wanted": "3.17.2"}])
+    lines = next_steps(run, [{"state": "current", "database": "mlflow", "wanted": "3.12.2"}])
     assert lines[-1] == (
         "  This run was given -e mlflow_mysql_root_password, x, mlflow_mysql_key: give the same to each of these "
         "commands."
@@ -183,7 +183,7 @@ def test_what_is_not_repeated_is_named() -> None:
         ("not compared", "is ready.", ["make -s uri", "MLFLOW_BACKEND_STORE_URI"]),
         (
             "behind",
-            "MLflow 3.17.2 cannot use it yet: mlflow has an older",
+            "MLflow 3.12.2 cannot use it yet: mlflow has an older",
             ["make check", "make upgrade", "3.5.0 to 3.7.0"],
         ),
         ("ahead", "a newer MLflow wrote mlflow", ["make check", "use MLflow 3.5.0 to 3.7.0"]),
@@ -199,7 +199,7 @@ def test_the_state_decides_what_comes_next(state: str, says: str, steps: list[st
     schema = {
         "state": state,
         "database": "mlflow",
-        "wanted": "3.17.2",
+        "wanted": "3.12.2",
         "versions": ["3.5.0", "3.6.0", "3.7.0"],
     }
     run = started(MAKE, inventory=[MAKE["MLFLOW_OPS_DEFAULT_INVENTORY"]])
@@ -218,10 +218,10 @@ def test_the_state_decides_what_comes_next(state: str, says: str, steps: list[st
 
 
 def test_one_schema_that_is_not_right_is_enough() -> None:
-    good = {"state": "current", "database": "mlflow", "wanted": "3.17.2"}
-    auth = {"state": "behind", "database": "auth", "wanted": "3.17.2"}
+    good = {"state": "current", "database": "mlflow", "wanted": "3.12.2"}
+    auth = {"state": "behind", "database": "auth", "wanted": "3.12.2"}
     assert headline("store1", [good, auth], predicted=False) == (
-        "MLflow's backend store on store1 runs, but MLflow 3.17.2 cannot use it yet: auth has an older schema."
+        "MLflow's backend store on store1 runs, but MLflow 3.12.2 cannot use it yet: auth has an older schema."
     )
     both = next_steps(started(MAKE), [{**good, "state": "behind"}, auth])
     assert len([line for line in both if "make upgrade" in line]) == 1
@@ -240,7 +240,7 @@ def test_the_filters_refuse_what_they_cannot_use() -> None:
 
 def test_the_steps_name_the_environment_of_mlflow() -> None:
     """Its pools and its certificates do not fit without it."""
-    schemas = [{"state": "current", "database": "mlflow", "wanted": "3.17.2"}]
+    schemas = [{"state": "current", "database": "mlflow", "wanted": "3.12.2"}]
     lines = next_steps(started(MAKE), schemas, environment_file="/srv/a store/mlflow.env")
     assert any(line.endswith("set -a; . '/srv/a store/mlflow.env'; set +a") for line in lines)
 

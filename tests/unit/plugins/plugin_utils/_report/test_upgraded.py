@@ -25,7 +25,7 @@ def found(**changes: Any) -> dict[str, Any]:
     return {
         "app": "tracking",
         "database": "mlflow",
-        "mlflow_version": "3.17.2",
+        "mlflow_version": "3.12.2",
         "revision": "ccc",
         "state": "current",
         "revisions": [{"revision": name} for name in ("aaa", "bbb", "ccc")],
@@ -39,7 +39,7 @@ def test_what_an_upgrade_did() -> None:
     text = result.pop("text")
     assert result == {
         "database": "mlflow",
-        "mlflow_version": "3.17.2",
+        "mlflow_version": "3.12.2",
         "state": "current",
         "revision_before": "aaa",
         "revision_after": "ccc",

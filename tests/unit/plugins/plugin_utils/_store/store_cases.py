@@ -32,6 +32,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.in
     Others,
     Passwords,
     Run,
+    default_base_version,
 )
 
 HERE = Path(__file__).resolve().parent
@@ -76,7 +77,8 @@ def merged(base: Any, change: Any) -> Any:
 
 def load_cases() -> list[Case]:
     """Return all cases, the one first that the others are compared with."""
-    loaded = yaml.safe_load((HERE / "cases.yml").read_text(encoding="utf-8"))
+    text = (HERE / "cases.yml").read_text(encoding="utf-8")
+    loaded = yaml.safe_load(text.replace("<default>", default_base_version()))
     cases = []
     for title, values in loaded["cases"].items():
         change = {**values.get("host", {})}
@@ -112,7 +114,9 @@ def variables(case: Case) -> dict[str, Any]:
     found = {**DEFAULTS, **case.variables}
     if found["mlflow_mysql_base_image"] == DEFAULTS["mlflow_mysql_base_image"]:
         repository = found.get("mysql_base_image_repository", "mysql")
-        found["mlflow_mysql_base_image"] = f"{repository}:{found.get('mysql_base_image_version', '9.7.4')}"
+        found["mlflow_mysql_base_image"] = (
+            f"{repository}:{found.get('mysql_base_image_version', default_base_version())}"
+        )
     if found["mlflow_mysql_network"] == DEFAULTS["mlflow_mysql_network"]:
         found["mlflow_mysql_network"] = found["mlflow_mysql_container_name"]
     return found

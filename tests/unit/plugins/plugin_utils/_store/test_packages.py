@@ -21,18 +21,18 @@ VERSIONS = [
     "3.9.0",
     "3.10.0",
     "3.10.1",
-    "3.17.0",
-    "3.17.1",
-    "3.17.2",
-    "3.17.3rc1",
+    "3.12.0",
+    "3.12.1",
+    "3.12.2",
+    "3.12.3rc1",
 ]
 
 
 @pytest.mark.parametrize(
     "wanted, expected",
     [
-        ("3.18.0", ["3.17.0", "3.17.1", "3.17.2"]),
-        ("3.10.2", ["3.10.0", "3.10.1", "3.17.0"]),
+        ("3.18.0", ["3.12.0", "3.12.1", "3.12.2"]),
+        ("3.10.2", ["3.10.0", "3.10.1", "3.12.0"]),
         ("1.0.0", ["1.14.0", "2.0.0", "3.9.0"]),
         ("2.5", ["1.14.0", "2.0.0", "3.9.0"]),
         ("1.20", ["1.14.0", "2.0.0", "3.9.0"]),
@@ -40,7 +40,7 @@ VERSIONS = [
 )
 def test_the_nearest(wanted: str, expected: list[str]) -> None:
     assert nearest(wanted, VERSIONS) == expected
-    assert nearest(wanted, ["3.17.2"]) == ["3.17.2"] and nearest(wanted, []) == []
+    assert nearest(wanted, ["3.12.2"]) == ["3.12.2"] and nearest(wanted, []) == []
 
 
 def pip(directory: Path, wanted: str) -> str:
@@ -60,7 +60,7 @@ def test_a_version_that_is_not_there(tmp_path: Path) -> None:
     for version in VERSIONS:
         (tmp_path / f"mlflow_skinny-{version}-py3-none-any.whl").touch()
     assert problem(pip(tmp_path, "mlflow-skinny==3.18.0")) == (
-        "the package index has no mlflow-skinny 3.18.0; the nearest of its 10 versions are 3.17.0, 3.17.1, 3.17.2"
+        "the package index has no mlflow-skinny 3.18.0; the nearest of its 10 versions are 3.12.0, 3.12.1, 3.12.2"
     )
 
 
@@ -74,7 +74,7 @@ def test_another_python() -> None:
     said = (
         "ERROR: Ignored the following versions that require a different python version: 3.18.0 Requires-Python >=3.12; "
         "3.18.1 Requires-Python >=3.13\nERROR: Could not find a version that satisfies the requirement "
-        "mlflow-skinny==3.18.0 (from versions: 3.17.1, 3.17.2)\nERROR: No matching distribution found"
+        "mlflow-skinny==3.18.0 (from versions: 3.12.1, 3.12.2)\nERROR: No matching distribution found"
     )
     assert (
         problem(said) == "mlflow-skinny 3.18.0 needs another Python (>=3.12): set mlflow_schema_python to one"

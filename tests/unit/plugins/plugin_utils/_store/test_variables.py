@@ -215,7 +215,7 @@ def test_a_value_of_another_type_is_one_line(name: str, value: Any, said: str) -
         ),
         ("mlflow_mysql_stop_timeout", [1, "300"]),
         ("mlflow_schema_extra_indexes", [[], ["runs"], "runs, params", ""]),
-        ("mlflow_schema_mlflow_version", ["3.17.2", 3.17]),
+        ("mlflow_schema_mlflow_version", ["3.12.2", 3.12]),
     ],
 )
 def test_a_value_of_the_type_is_taken(name: str, values: list[Any]) -> None:

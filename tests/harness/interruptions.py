@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tools")]
 # This migration's rows get numbers from MySQL, which does not take one back that was given to an undone row.
 NUMBERED = ("roles", "role_permissions", "user_role_assignments")

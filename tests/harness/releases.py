@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "mlflow"
 COLLATIONS = ("utf8mb4_0900_ai_ci", "utf8mb4_0900_bin")
 JOBS = 2
@@ -209,7 +209,7 @@ def listing(file: dict[str, Any]) -> str:
     import build_catalogue
 
     if file["filename"].endswith(".whl"):
-        wheel = zipfile.ZipFile(build_catalogue.RemoteFile(file["url"], file["size"]))  # type: ignore[arg-type]
+        wheel = zipfile.ZipFile(build_catalogue.RemoteFile(file["url"], file["size"]))
         found = [(entry.filename, entry.CRC) for entry in wheel.infolist()]
         return repr(sorted(one for one in found if SCHEMA.match(one[0]) or STORES.match(one[0])))
     return str(file["filename"])
@@ -366,8 +366,8 @@ def run(wanted: list[str]) -> int:
     # Of those alike a final release, and the last, which is the one in use.
     groups = [[v for v in group if not re.search("[a-z]", v)] or group for group in alike.values()]
     tried = [version for version in files if version in (wanted or [group[-1] for group in groups])]
-    for environment in ENVIRONMENTS:
-        interpreter(environment)
+    for one in ENVIRONMENTS:
+        interpreter(one)
 
     socket = os.environ["CATALOGUE_SOCKET"]
     login: dict[str, Any] = {"user": "root", "password": "catalogue", "unix_socket": socket}

@@ -32,8 +32,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tests")]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tools"), str(ROOT / "tests/harness")]
 
 import pymysql
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.archive import parse_time

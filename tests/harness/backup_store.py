@@ -20,8 +20,8 @@ from typing import Any
 
 import pymysql
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import package
+from default_versions import MYSQL_IMAGE
 
-IMAGE = os.environ.get("MYSQL_IMAGE", "mysql:9.7.4")
 UID = 999
 STARTS_WITHIN = 120  # seconds
 SERVER = (
@@ -66,7 +66,7 @@ class Store:
             "home": str(self.home),
             "directory": str(self.home / "backups"),
             "container": self.container,
-            "image": IMAGE,
+            "image": MYSQL_IMAGE,
             "uid": UID,
             "database": "mlflow",
             "user": "mlflow_backup",
@@ -100,7 +100,7 @@ class Store:
             *("--volume", f"{self.home}/tmp:/var/tmp"),
             *("--volume", f"{self.home}/secrets/root_password:/root_password:ro"),
             *("--env", "MYSQL_ROOT_PASSWORD_FILE=/root_password", "--env", "MYSQL_ROOT_HOST=localhost"),
-            *(IMAGE, "mysqld", *SERVER, *self.options),
+            *(MYSQL_IMAGE, "mysqld", *SERVER, *self.options),
         )
         deadline = time.monotonic() + STARTS_WITHIN
         while True:
