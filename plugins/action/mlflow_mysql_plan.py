@@ -10,10 +10,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Mapping
 
+import ansible.template
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.advice import execute
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import fact, group, plan, tls
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.inputs import (
@@ -52,14 +54,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "more_arguments": {"type": "list", "elements": "str", "default": []},
 }
 
-try:
-    from ansible.template import trust_as_template  # noqa: F401 - is there since ansible-core 2.19
-except ImportError:
-    from ansible.utils.unsafe_proxy import wrap_var as _untrusted
-else:
+# Since ansible-core 2.19 only a text that says so is a template; before, each that is none must say so.
+MARKS_TEMPLATES = hasattr(ansible.template, "trust_as_template")
 
-    def _untrusted(value: Any) -> Any:
-        return value
+
+def _untrusted(value: Any) -> Any:
+    """Return a value that is no template, whatever it holds."""
+    return value if MARKS_TEMPLATES else wrap_var(value)
 
 
 def container_options() -> dict[str, Any]:
