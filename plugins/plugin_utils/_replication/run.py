@@ -55,7 +55,7 @@ def run_facts(
     authorities = [
         certificate for host in reached for certificate in certificates(variables[host].get(f"{PREFIX}ca"))
     ]
-    if source is not None and len(reached) < len(members):
+    if source and len(reached) < len(members):
         authorities += certificates(variables[source].get(f"{PREFIX}known"))
     return asdict(
         Run(
