@@ -745,7 +745,7 @@ def test_off_the_host(backups: Backups, history: History, tmp_path: Path, tool: 
     (tmp_path / "file").write_text("")
     backups.use(history.directory, offsite={"tool": tool, "target": str(tmp_path / "file"), "interval": 1})
     assert str(tmp_path / "file") in backups.problem("offsite")
-    assert not (history.directory / ".offsite").exists()
+    assert not (history.directory / ".offsite-copied").exists()
 
 
 def wait_for_port(port: int) -> None:

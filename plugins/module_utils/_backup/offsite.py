@@ -24,7 +24,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.a
 )
 
 SNAPSHOT = ".offsite"
-OFF_HOST = ".offsite"  # was changed when the backups were copied off the host the last time
+OFFSITE = ".offsite-copied"  # was changed when the backups were copied off the host the last time
 TAG = "mlflow-mysql-backup"
 TAKES = 12 * 3600  # seconds; a first copy over a slow line
 ENDS = 30
@@ -114,7 +114,7 @@ class OffHost:
                     )
             finally:
                 shutil.rmtree(self.snapshot, ignore_errors=True)
-            with open(os.path.join(self.settings.directory, OFF_HOST), "a", encoding="utf-8") as stream:
+            with open(os.path.join(self.settings.directory, OFFSITE), "a", encoding="utf-8") as stream:
                 os.utime(stream.fileno())
 
     def _link(self) -> None:

@@ -53,7 +53,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.l
     Witness,
     identity,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.offsite import OFF_HOST
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.offsite import OFFSITE
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import SERVER_ID
 
 HOLES = "holes.json"
@@ -271,7 +271,7 @@ def need(settings: Settings, name: str | None) -> tuple[str, str] | None:
             left = str(skipped(before, log, GtidSet(manifest["gtid_set"])))
             if left:
                 return GAP, ABOUT[GTIDS].format(gtids=shortened(left))
-    if settings.offsite and not os.path.exists(os.path.join(settings.directory, OFF_HOST)):
+    if settings.offsite and not os.path.exists(os.path.join(settings.directory, OFFSITE)):
         return ELSEWHERE, f"the backups were never copied to {settings.offsite['target']}"
     return None
 
@@ -325,7 +325,7 @@ def beside(settings: Settings) -> Iterator[Settings]:
                 elif not entry.name.startswith(PARTIAL):
                     os.symlink(entry.path, os.path.join(target, entry.name))
         os.symlink(archive.full, os.path.join(directory, "full"))
-        for name in (ASKED, COPIED, OFF_HOST):
+        for name in (ASKED, COPIED, OFFSITE):
             with contextlib.suppress(FileNotFoundError):
                 shutil.copy2(os.path.join(settings.directory, name), directory)
         yield replace(settings, directory=directory)
@@ -461,7 +461,7 @@ class Watch(Judge):
             tuple(self.archive.names()),
             tuple(holes),
             str(log.document.get("skipped")),
-            identity(os.path.join(self.settings.directory, OFF_HOST)) is None,
+            identity(os.path.join(self.settings.directory, OFFSITE)) is None,
         )
         if self.needed is None or self.needed[0] != key:
             self.needed = (key, need(self.settings, timeline.name))
