@@ -11,8 +11,8 @@ import pymysql
 from sqlalchemy.engine import make_url
 
 url = make_url(os.environ["MLFLOW_TRACKING_URI"])
-where: dict[str, Any] = {"host": url.host, "port": url.port, "password": url.password}
-connection = pymysql.connect(user=url.username, database=url.database, **where)
+where: dict[str, Any] = {"host": url.host, "port": url.port}
+connection = pymysql.connect(user=url.username, password=url.password or "", database=url.database, **where)
 with connection.cursor() as cursor:
     cursor.execute("SHOW GRANTS")
     grants = [row[0] for row in cursor.fetchall()]
@@ -38,7 +38,9 @@ with connection.cursor() as cursor:
     cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
     assert cursor.fetchone()[1]
 try:
-    pymysql.connect(user=url.username, database=url.database, ssl_disabled=True, **where)
+    pymysql.connect(
+        user=url.username, password=url.password or "", database=url.database, ssl_disabled=True, **where
+    )
 except pymysql.err.OperationalError as error:
     assert error.args[0] == 3159, error
 else:
