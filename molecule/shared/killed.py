@@ -38,8 +38,11 @@ def main() -> int:
             for one in family(process.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one, signal.SIGKILL)
-            # What a task leaves running on a host: the module, and the migrations that it started.
-            subprocess.run(["docker", "exec", container, "pkill", "-KILL", "python3"], check=False)
+            # What a task leaves running on a host: the module, and the migrations that it started. One that was sent
+            # already may begin a moment later.
+            for _attempt in range(4):
+                subprocess.run(["docker", "exec", container, "pkill", "-KILL", "python3"], check=False)
+                time.sleep(0.25)
             process.wait()
             return 0
     return 1
