@@ -186,11 +186,12 @@ def record(app: str) -> None:
     import pymysql
     from sqlalchemy import event
 
-    sys.path.insert(0, str(ROOT / "plugins" / "module_utils" / "_schema"))
-    sys.path.insert(0, str(ROOT / "tools"))
+    sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "tools")]
     import fill_tables
-    import live  # type: ignore[import-not-found]
-    import migration_runner as runner  # type: ignore[import-not-found]
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import live
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+        migration_runner as runner,
+    )
 
     socket = os.environ["CATALOGUE_SOCKET"]
     database = f"catalogue_{app}"
