@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import group
@@ -57,24 +57,21 @@ def run_facts(
     ]
     if source and len(reached) < len(members):
         authorities += certificates(variables[source].get(f"{PREFIX}known"))
-    return asdict(
-        Run(
-            found={host: {**one, "alone": host in alone} for host, one in seen.items() if one is not None},
-            alone=alone,
-            cut_off=[
-                host
-                for host in clients or members
-                if variables[host].get("mlflow_replication_rotated") is None
-            ],
-            authorities=list(dict.fromkeys(authorities)),
-            addresses={
-                host: group.address(
-                    host, {name: variables[host].get(name) for name in group.ADDRESS_VARIABLES}
-                )
-                for host in members
-            },
-        )
+    run = Run(
+        found={host: {**one, "alone": host in alone} for host, one in seen.items() if one is not None},
+        alone=alone,
+        cut_off=[
+            host for host in clients or members if variables[host].get("mlflow_replication_rotated") is None
+        ],
+        authorities=list(dict.fromkeys(authorities)),
+        addresses={
+            host: group.address(host, {name: variables[host].get(name) for name in group.ADDRESS_VARIABLES})
+            for host in members
+        },
     )
+    # Not with `asdict`, which copies what it finds: a value of a variable may be one that is templated when it is read,
+    # and refuses to be copied.
+    return {one.name: getattr(run, one.name) for one in fields(run)}
 
 
 def join_problems(

@@ -7,10 +7,17 @@ import base64
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._replication.run import (
     join_problems,
     run_facts,
 )
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # before ansible-core 2.19 every text may be a template
+    trust_as_template = None
 
 MEMBERS = ["a", "b", "d"]
 ROTATED = {"mlflow_replication_rotated": True}
@@ -98,3 +105,14 @@ def test_data_that_nothing_else_has_is_not_replaced(
     assert len(problems) == (said is not None)
     for problem in problems:
         assert said is not None and said in problem and "mlflow_replication_discard" in problem
+
+
+def test_notes_with_values_that_are_templated_when_they_are_read() -> None:
+    """What a filter gets has lists and dictionaries of Ansible's own inside, which cannot be copied."""
+    seen = {"answers": True, "group": {"members": [{"host": "10.0.0.1", "state": "ONLINE"}]}}
+    variables = {"a": noted(seen=seen, by_itself={"stat": {"exists": False}}), "b": {}, "d": {}}
+    templar = Templar(loader=DataLoader(), variables={"variables": variables, "members": MEMBERS})
+    templar.environment.globals["run_facts"] = run_facts
+    template = "{{ run_facts(variables, members, members) }}"
+    found = templar.template(trust_as_template(template) if trust_as_template else template)
+    assert found["found"] == {"a": {**seen, "alone": False}}
