@@ -72,10 +72,6 @@ accounts:
       said; C(components), the components of MySQL that are to be there.
   returned: with O(look=all)
   type: dict
-answers_at:
-  description: C(host) and C(port) at which the server answers now, which in check mode may be others than at the end.
-  returned: with O(look=all)
-  type: dict
 bare:
   description: Whether this is check mode on a host that lacks what modules need, so that they cannot run.
   returned: with O(look=all)
@@ -144,8 +140,10 @@ label:
   type: str
 login:
   description:
-    - C(unix_socket), C(host), C(port), C(ca_cert), C(check_hostname), C(client_cert) and C(client_key), as modules
-      of this collection take them with the prefix C(login_), or as they are. V(null) is for their defaults.
+    - The options with which root logs in, as the modules of the action group C(mlflow_ops.backend_store.mysql) take
+      them.
+    - C(login_host) and C(login_port) are where the server answers now. In check mode they may differ from where it
+      will answer.
   returned: always
   type: dict
 network:

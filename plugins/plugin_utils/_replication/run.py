@@ -49,7 +49,7 @@ def run_facts(
     MLflow (without any it runs on the members), and ``source`` the member whose data the others get.
     """
     reached = [host for host in members if host in hosts]
-    marks = {host: variables[host].get(f"{PREFIX}by_itself") or {} for host in reached}
+    marks = {host: variables[host].get(f"{PREFIX}standalone") or {} for host in reached}
     alone = [host for host in reached if marks[host].get("stat", {}).get("exists")]
     seen = {host: variables[host].get(f"{PREFIX}seen") for host in reached}
     authorities = [

@@ -16,13 +16,13 @@ def facts(whole: plan.Plan) -> dict[str, Any]:
     return {
         **outline_facts(found),
         "accounts": asdict(whole.accounts),
-        "answers_at": {"host": host, "port": port},
         "bare": whole.bare,
         "container": asdict(whole.container),
         "data": {"there": whole.has_data, "version": whole.data_version},
         "host": whole.host.found,
         "identity_problems": list(checks.identity(found, whole.host.found)),
         "image": asdict(whole.image),
+        "login": {**login_facts(found.login), "login_host": host, "login_port": port},
         "problems": checks.problems(whole),
         "rotation": asdict(whole.rotation),
         "sizes": asdict(whole.sizes),
@@ -38,7 +38,7 @@ def outline_facts(found: plan.Outline) -> dict[str, Any]:
         "endpoint": asdict(found.endpoint),
         "group": asdict(found.group),
         "label": plan.LABEL,
-        "login": asdict(found.login),
+        "login": login_facts(found.login),
         "network": found.network,
         "passwords": asdict(found.passwords),
         "paths": asdict(found.paths),
@@ -46,6 +46,11 @@ def outline_facts(found: plan.Outline) -> dict[str, Any]:
         "tls": asdict(found.tls),
         "uri_tls": found.tls.uri,
     }
+
+
+def login_facts(login: plan.Login) -> dict[str, Any]:
+    """Return the options with which root logs in."""
+    return {name: value for name, value in asdict(login).items() if value is not None}
 
 
 def store_facts(found: plan.Outline, host: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,11 +80,12 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Login:
-    """Where this host logs in, and how it knows the server; null is for the modules' own defaults."""
+    """How root logs in on this host, by the options of the modules; null is for their own defaults."""
 
-    unix_socket: str
-    host: str
-    port: int
+    login_password_files: list[str]
+    login_unix_socket: str
+    login_host: str
+    login_port: int
     ca_cert: str | None
     check_hostname: bool | None
     client_cert: str | None
@@ -226,6 +227,7 @@ def outline(options: Options, others: Others, given: Passwords, run: Run) -> Out
     where = paths(options.home)
     members = group.group(options, run)
     certificates = tls.tls(options, where.tls, tls_names(options, run, members))
+    passwords = accounts.passwords(options, given, where.secrets)
     return Outline(
         options=options,
         others=others,
@@ -234,16 +236,17 @@ def outline(options: Options, others: Others, given: Passwords, run: Run) -> Out
         paths=where,
         endpoint=Endpoint(advertised_host(options, run), options.port, options.database, options.user),
         login=Login(
-            unix_socket=where.socket,
-            host=login_host(options.bind_address),
-            port=options.port,
+            login_password_files=[passwords.files["root"], passwords.files["first_root"]],
+            login_unix_socket=where.socket,
+            login_host=login_host(options.bind_address),
+            login_port=options.port,
             ca_cert=certificates.uri.get("ssl_ca"),
             # A certificate that was given may be for the one name only by which MLflow knows the store.
             check_hostname=options.tls == "generated" if certificates.on else None,
             client_cert=certificates.uri.get("ssl_cert"),
             client_key=certificates.uri.get("ssl_key"),
         ),
-        passwords=accounts.passwords(options, given, where.secrets),
+        passwords=passwords,
         connections=sizing.connections(options),
         settings=given_settings(options.settings),
         tls=certificates,
@@ -340,7 +343,7 @@ def answers_at(found: Outline, host: Host) -> tuple[str, int]:
     if found.run.check and host.container is not None and host.container.status == "running":
         for published in host.container.ports.get("3306/tcp") or ():
             return login_host(published["HostIp"]), int(published["HostPort"])
-    return found.login.host, found.login.port
+    return found.login.login_host, found.login.login_port
 
 
 def plan(found: Outline, host: Host, subnets: Sequence[str] | None = None) -> Plan:

@@ -38,12 +38,19 @@ OF_PLAYBOOKS = ("mlflow_mysql_serial",)
 # What roles find out, for other roles and for the playbooks; CONTRIBUTING.md says what each is.
 FACTS = (
     *("mlflow_mysql_store", "mlflow_mysql_accounts", "mlflow_mysql_container", "mlflow_mysql_container_due"),
-    *("mlflow_mysql_given_passwords", "mlflow_mysql_rotation_use", "mlflow_mysql_verified"),
+    *(
+        "mlflow_mysql_given_passwords",
+        "mlflow_mysql_login",
+        "mlflow_mysql_rotation_use",
+        "mlflow_mysql_verified",
+    ),
     *("mlflow_schema_result", "mlflow_schema_work", "mlflow_schema_upgrade_result", "mlflow_venv_result"),
     *("mlflow_backup_full", "mlflow_backup_program", "mlflow_backup_restorable", "mlflow_backup_swapped"),
     *(
         "mlflow_backup_unread",
+        "mlflow_replication_failure",
         "mlflow_replication_primary",
+        "mlflow_replication_rejoins",
         "mlflow_replication_rotated",
         "mlflow_schema_auth_state",
     ),
@@ -72,7 +79,11 @@ MEANT = {
     **{name: "member" for name in ("host", "node", "server")},
 }
 # What chooses a part of what is there: an empty value would choose all of it.
-CHOOSING = (*SHORT, "mlflow_backup_to", "mlflow_backup_before", "mlflow_backup_name")
+CHOOSING = (
+    *SHORT,
+    *("mlflow_backup_to", "mlflow_backup_before", "mlflow_backup_name"),
+    *("mlflow_replication_member", "mlflow_replication_recover_from", "mlflow_replication_to"),
+)
 # Another beginning that is nearly a prefix (`mlflow_msql_port`): so alike are names of which one character is missing.
 # So is a name without one of its parts (`mlflow_port`, `mlflow_schema_version`), which is as likely one of the user's
 # own: `mlflow_mysql_ignored_variables` says so.

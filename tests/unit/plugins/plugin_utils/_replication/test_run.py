@@ -44,9 +44,9 @@ def test_hosts_without_the_new_passwords_are_cut_off(clients: list[str], cut_off
 def test_only_hosts_of_the_play_were_inspected() -> None:
     marked, unmarked = {"stat": {"exists": True}}, {"stat": {"exists": False}}
     variables = {
-        "a": noted(seen={"answers": True}, by_itself=unmarked),
-        "b": noted(seen={"answers": False}, by_itself=marked),
-        "d": noted(seen={"answers": True}, by_itself=marked),
+        "a": noted(seen={"answers": True}, standalone=unmarked),
+        "b": noted(seen={"answers": False}, standalone=marked),
+        "d": noted(seen={"answers": True}, standalone=marked),
     }
     found = run_facts(variables, MEMBERS, ["b", "a"])
     assert found["found"] == {"a": {"answers": True, "alone": False}, "b": {"answers": False, "alone": True}}
@@ -110,7 +110,7 @@ def test_data_that_nothing_else_has_is_not_replaced(
 def test_notes_with_values_that_are_templated_when_they_are_read() -> None:
     """What a filter gets has lists and dictionaries of Ansible's own inside, which cannot be copied."""
     seen = {"answers": True, "group": {"members": [{"host": "10.0.0.1", "state": "ONLINE"}]}}
-    variables = {"a": noted(seen=seen, by_itself={"stat": {"exists": False}}), "b": {}, "d": {}}
+    variables = {"a": noted(seen=seen, standalone={"stat": {"exists": False}}), "b": {}, "d": {}}
     templar = Templar(loader=DataLoader(), variables={"variables": variables, "members": MEMBERS})
     templar.environment.globals["run_facts"] = run_facts
     template = "{{ run_facts(variables, members, members) }}"
