@@ -154,6 +154,29 @@ options:
     type: str
     choices: [keep, remove]
     default: keep
+  schemas:
+    description:
+      - Schemas of MLflow to inspect when the accounts are as they should be, which saves a task of its own.
+      - They do not make the module fail.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      database:
+        description: The database that holds the schema.
+        type: str
+        default: mlflow
+      app:
+        description: Whose schema it is, that of MLflow's tracking server or that of its auth app.
+        type: str
+        choices: [tracking, auth]
+        default: tracking
+      mlflow_version:
+        description: The MLflow that the schema is compared with. The newest one of the catalogue is the default.
+        type: str
+      data_directory:
+        description: The data directory on the host, whose free space is compared with what migrations need.
+        type: path
   components:
     description:
       - Components of the server to install if they are missing, such as V(component_validate_password).
@@ -296,6 +319,13 @@ accounts:
     removed:
       description: Whether the account was removed.
       type: bool
+schemas:
+  description:
+    - A dictionary from each database of O(schemas) to what M(mlflow_ops.backend_store.mlflow_schema_info) returns.
+    - Of one whose state cannot be told, C(msg) and C(reason).
+  returned: success
+  type: dict
+  sample: {mlflow: {state: current, revision: 1b9c8f3a2d47}}
 database:
   description: The database, when O(database) is given.
   returned: when the server was reached
@@ -354,7 +384,7 @@ reason:
   sample: bad_request
 """
 
-from typing import Any
+from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.account_service import (
@@ -367,8 +397,11 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.ac
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
     ConnectionFailed,
+    Login,
     login_argument_spec,
+    login_from_params,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import options, survey
 
 WHEN = ("always", "on_create")
 
@@ -406,7 +439,19 @@ def argument_spec() -> dict[str, Any]:
         "unlisted": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
         "components": {"type": "list", "elements": "str", "default": []},
         "server_certificate": {"type": "path"},
+        "schemas": {
+            **{"type": "list", "elements": "dict", "default": []},
+            "options": {**options.database_argument_spec(), **options.target_argument_spec()},
+        },
     }
+
+
+def inspect(login: Login, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state of a schema, or why it cannot be told: accounts do not depend on it."""
+    try:
+        return survey.inspect(login, {**schema, "scan_timeout": 0, "exact_rows": False})
+    except (ConnectionFailed, survey.SchemaProblem) as error:
+        return {"msg": str(error), "reason": error.reason}
 
 
 def main() -> None:
@@ -416,7 +461,9 @@ def main() -> None:
         run(module.params, module.check_mode, outcome, module.no_log_values.add)
     except (BadRequest, ConnectionFailed, StatementFailed) as error:
         module.fail_json(msg=str(error), reason=error.reason, **outcome.result())
-    module.exit_json(**outcome.result())
+    login = login_from_params(module.params)
+    schemas = {schema["database"]: inspect(login, schema) for schema in module.params["schemas"]}
+    module.exit_json(schemas=schemas, **outcome.result())
 
 
 if __name__ == "__main__":

@@ -282,8 +282,6 @@ reason:
   sample: unreachable
 """
 
-from dataclasses import replace
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     connection as mysql_connection,
@@ -303,34 +301,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params = module.params
     try:
-        wanted = schema_survey.target(params["app"], params["mlflow_version"])
-        connection = mysql_connection.connect_administrator(mysql_connection.login_from_params(params))
-        try:
-            survey = schema_survey.look(
-                connection,
-                params["database"],
-                wanted,
-                params["data_directory"],
-                max(0, params["scan_timeout"]),
-            )
-            locked = schema_survey.locked(connection, params["database"])
-            if params["exact_rows"]:
-                live = schema_survey.exact_rows(connection, params["database"], survey.live)
-                survey = replace(survey, live=live)
-        finally:
-            connection.close()
-    except mysql_connection.ConnectionFailed as error:
+        found = schema_survey.inspect(mysql_connection.login_from_params(module.params), module.params)
+    except (mysql_connection.ConnectionFailed, schema_survey.SchemaProblem) as error:
         module.fail_json(msg=str(error), reason=error.reason)
-    except schema_survey.SchemaProblem as error:
-        module.fail_json(msg=str(error), reason=error.reason)
-    except Exception as error:  # a lost connection or a refused query: pymysql's own classes may be missing
-        login = mysql_connection.login_from_params(params)
-        module.fail_json(msg=mysql_connection.describe_error(error, login.address), reason="server")
-    module.exit_json(
-        changed=False, locked=locked, **schema_survey.describe(survey, params["database"], wanted)
-    )
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,12 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
+    ConnectionFailed,
+    Login,
+    connect_administrator,
+    describe_error,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query, quoted
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     blockers as schema_blockers,
@@ -361,6 +367,30 @@ def free_bytes(directory: str | None) -> int | None:
     except OSError as error:
         raise SchemaProblem(f"cannot look at data_directory {directory}: {error.strerror}") from None
     return found.f_bavail * found.f_frsize
+
+
+def inspect(login: Login, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what mlflow_schema_info returns for its options, without those of the login.
+
+    Raises SchemaProblem and ConnectionFailed. The latter also tells of a lost connection or a refused query.
+    """
+    database = options["database"]
+    wanted = target(options["app"], options["mlflow_version"])
+    connection = connect_administrator(login)
+    try:
+        survey = look(
+            connection, database, wanted, options["data_directory"], max(0, options["scan_timeout"])
+        )
+        holds_lock = locked(connection, database)
+        if options["exact_rows"]:
+            survey = replace(survey, live=exact_rows(connection, database, survey.live))
+    except SchemaProblem:
+        raise
+    except Exception as error:  # pymysql's own classes may be missing
+        raise ConnectionFailed(describe_error(error, login.address), "server") from None
+    finally:
+        connection.close()
+    return {"locked": holds_lock, **describe(survey, database, wanted)}
 
 
 def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:

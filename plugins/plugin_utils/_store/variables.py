@@ -58,6 +58,7 @@ FACTS = (
 # What one role, or a playbook, tells a role: with the variable by which users choose it, if they do.
 TOLD: Mapping[str, str | None] = {
     **dict.fromkeys(("mlflow_mysql_by_group", "mlflow_mysql_restores", "mysql_base_image_file")),
+    "mlflow_mysql_inspected_schemas": None,
     **dict.fromkeys(("mlflow_mysql_rotation_part", "mlflow_mysql_rotation_state")),
     "mlflow_mysql_rotation_only": "mlflow_mysql_rotation_phase",
     **dict.fromkeys(("mlflow_schema_converts", "mlflow_schema_plan_only")),
