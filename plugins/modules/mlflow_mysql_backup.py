@@ -82,6 +82,14 @@ options:
     type: list
     elements: str
     default: []
+  program_digest:
+    description:
+      - The SHA-256 of the program of this release. The action plugin of the same name gives it, and O(program).
+    type: str
+  program:
+    description:
+      - The program of this release in Base64, which is needed where the host's has another digest.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -147,6 +155,11 @@ program:
   returned: success
   type: str
   sample: /srv/mlflow-mysql/bin/mlflow-mysql-backup
+program_wanted:
+  description: Whether nothing was done since O(program) is needed. The action plugin gives it then.
+  returned: O(program) is needed
+  type: bool
+  sample: true
 program_is_there:
   description: Whether the program is there now. In check mode it is not on a host that has none yet.
   returned: success
@@ -182,6 +195,9 @@ def main() -> None:
             "identity": {"type": "str", "no_log": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "look": {"type": "list", "elements": "str", "default": []},
+            "program_digest": {"type": "str"},
+            # No secret, but nothing to be shown or logged.
+            "program": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,
     )
@@ -189,6 +205,11 @@ def main() -> None:
     if options["state"] == "present" and not options["settings"].get("directory"):
         module.fail_json(
             msg="settings.directory is missing: name the directory of the backups", reason="bad_request"
+        )
+    if options["state"] == "present" and not options["program_digest"]:
+        module.fail_json(
+            msg="program_digest is missing: run this as a task of Ansible, whose action plugin gives it",
+            reason="bad_request",
         )
     if options["state"] == "present":
         problem = archive.owner_problem(options["settings"]["directory"], options["path"].rstrip("/"))

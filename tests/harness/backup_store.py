@@ -12,14 +12,14 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pymysql
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import package
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import installation
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._backup import program
 from default_versions import MYSQL_IMAGE
 
 UID = 999
@@ -56,7 +56,7 @@ class Store:
         for name in ("root_password", "backup_password"):
             (self.home / "secrets" / name).write_text(self.password)
         self.program = self.home / "bin/mlflow-mysql-backup"
-        self.program.write_bytes(package.build(sys.executable))
+        self.program.write_bytes(installation.start(program.build()))
         self.program.chmod(0o755)
         self.settings(**settings)
 

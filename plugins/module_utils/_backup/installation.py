@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import sys
 import tempfile
+from typing import Any, Mapping
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
     archive,
@@ -23,7 +26,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.h
     read_settings,
     stamps,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.package import SETTINGS, build
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import (
     SCRATCH_LABEL,
     Docker,
@@ -32,6 +34,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.c
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
 
 PROGRAM = "bin/mlflow-mysql-backup"
+SETTINGS = "backup.json"
 IDENTITY = "backup_identity"
 SECRETS = (
     IDENTITY,
@@ -60,19 +63,39 @@ def settings_file(home: Home, settings: dict[str, object], encrypted: bool = Fal
     return json.dumps(about, indent=2, sort_keys=True) + "\n"
 
 
-def look(host: Host, home: Home) -> dict[str, object]:
+def start(packed: bytes) -> bytes:
+    """Return the program with the line that has this host's Python run it."""
+    return f"#!{sys.executable}\n".encode() + packed
+
+
+def program_of(host: Host, home: Home) -> bytes | None:
+    """Return the program of this release, or null where it is neither on the host nor in the options."""
+    if host.params["program"]:
+        return start(base64.b64decode(host.params["program"]))
+    try:
+        with open(os.path.join(home.path, PROGRAM), "rb") as stream:
+            found = stream.read()
+    except OSError:
+        return None
+    packed = found[len(start(b"")) :]
+    there = found == start(packed) and hashlib.sha256(packed).hexdigest() == host.params["program_digest"]
+    return found if there else None
+
+
+def look(host: Host, home: Home, content: bytes) -> dict[str, object]:
     """Run a command of the program as it is in this release, wherever the host's is of another one."""
     with tempfile.TemporaryDirectory(dir=host.tmpdir) as directory:
         program, settings = os.path.join(directory, "program"), os.path.join(directory, SETTINGS)
         with open(program, "wb") as stream:
-            stream.write(build(sys.executable))
+            stream.write(content)
         with open(settings, "w", encoding="utf-8") as text:
             text.write(settings_file(home, host.params["settings"]))
         command = [sys.executable, program, "--settings", settings, *host.params["look"]]
         return dict(zip(("rc", "stdout", "stderr"), host.run_command(command)))
 
 
-def present(home: Home, settings: dict[str, object], identity: str | None, secrets: dict[str, str]) -> None:
+def present(home: Home, options: Mapping[str, Any], program: bytes) -> None:
+    settings, identity, secrets = options["settings"], options["identity"], options["secrets"]
     home.directory("bin", 0, 0, 0o755)
     directory = str(settings["directory"])
     home.directory(os.path.relpath(directory, home.path), 0, 0, 0o700)
@@ -83,7 +106,7 @@ def present(home: Home, settings: dict[str, object], identity: str | None, secre
     for name, content in sorted(secrets.items()):
         home.password(name, content)
     home.text(SETTINGS, settings_file(home, settings, identity is not None))
-    home.program(PROGRAM, build(sys.executable))
+    home.program(PROGRAM, program)
     if not home.check:
         with contextlib.suppress(archive.BackupProblem, TypeError, ValueError):
             about = {**settings, "home": home.path, "identity_file": None}
@@ -177,6 +200,9 @@ def install(host: Host) -> dict[str, object]:
     """Do what the options of the module mlflow_mysql_backup ask for; returns its result. Raises OSError."""
     options = host.params
     home = Home(options["path"].rstrip("/"), 0, host.check_mode)
+    content = program_of(host, home) if options["state"] == "present" else b""
+    if content is None:
+        return {"changed": False, "program_wanted": True}
     files = []
     outside = Outside(host, home)
     for path, text in sorted(options["files"].items()):
@@ -188,7 +214,7 @@ def install(host: Host) -> dict[str, object]:
         if len(home.before) + len(home.diffs) != before:
             files.append(path)
     if options["state"] == "present":
-        present(home, options["settings"], options["identity"], options["secrets"])
+        present(home, options, content)
     else:
         for name in (PROGRAM, SETTINGS, *(os.path.join("secrets", secret) for secret in SECRETS)):
             home.remove(name)
@@ -196,7 +222,7 @@ def install(host: Host) -> dict[str, object]:
     outside.remove(options["settings"])
     found = restorable(home, options["settings"]) if options["state"] == "present" else {}
     if options["look"]:
-        found["looked"] = look(host, home)
+        found["looked"] = look(host, home, content)
     stopped = [
         unit for unit in options["units"] if host.run_command(["systemctl", "is-active", "--quiet", unit])[0]
     ]

@@ -16,7 +16,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql im
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import (
     caching_sha2,
-    certificates,
     sql,
     system_names,
 )
@@ -480,9 +479,10 @@ def read_certificate(path: str) -> bytes:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise BadRequest(f"cannot read server_certificate {path}: {reason}") from None
-    found = certificates.BLOCK.search(text)
+    begin = text.find(ssl.PEM_HEADER)
+    end = text.find(ssl.PEM_FOOTER, begin)
     try:
-        return ssl.PEM_cert_to_DER_cert(found.group(0) if found else "")
+        return ssl.PEM_cert_to_DER_cert(text[begin : end + len(ssl.PEM_FOOTER)] if 0 <= begin < end else "")
     except ValueError:
         raise BadRequest(f"server_certificate {path} has no certificate in PEM form") from None
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import os
 import re
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import installation, package
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import installation
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_backup as module
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._backup import program as package
 
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
 COLLECTIONS = Path(module.__file__).parents[5]
@@ -25,6 +27,16 @@ SETTINGS = {"container": "store", "image": "mysql:none", "uid": 999, "database":
 
 
 def run(path: Path, check: bool = False, **options: Any) -> dict[str, Any]:
+    """What the action plugin returns, which gives the module its program where that asks for it."""
+    packed = package.build()
+    options["program_digest"] = package.digest(packed)
+    found = run_module(path, check, **options)
+    if found.get("program_wanted"):
+        found = run_module(path, check, **options, program=base64.b64encode(packed).decode())
+    return found
+
+
+def run_module(path: Path, check: bool = False, **options: Any) -> dict[str, Any]:
     """What the module returns. Its whole output must be free of the canary, whatever it is to do."""
     arguments = {"path": str(path), **options, "_ansible_check_mode": check, "_ansible_diff": True}
     done = subprocess.run(
@@ -73,25 +85,24 @@ def everything(path: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def test_the_same_sources_give_the_same_program() -> None:
-    first = package.build("/usr/bin/python3")
-    assert first == package.build("/usr/bin/python3")
+    first = package.build()
+    assert first == package.build()
     other = subprocess.run(
         [
             sys.executable,
             "-c",
-            f"import sys; from {package.__name__} import build; sys.stdout.buffer.write(build('/usr/bin/python3'))",
+            f"import sys; from {package.__name__} import build; sys.stdout.buffer.write(build())",
         ],
         capture_output=True,
         check=True,
         env={**os.environ, "PYTHONPATH": str(COLLECTIONS), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
     )
     assert other.stdout == first
-    assert first.startswith(b"#!/usr/bin/python3\nPK")
+    assert first.startswith(b"PK")
     assert str(COLLECTIONS).encode() not in first
 
 
 def test_the_program_holds_what_it_imports_and_nothing_of_ansible() -> None:
-    """What Ansible ships with the module is all that the program is built from."""
     modules = package.sources()
     names = {name[len(package.PACKAGE) + 1 :] for name in modules}
     assert {"_backup.cli", "_backup.restore", "_mysql.connection", "_schema.catalogue_tracking"} < names
@@ -102,11 +113,23 @@ def test_the_program_holds_what_it_imports_and_nothing_of_ansible() -> None:
             assert not any(one.split(".")[0] == "ansible" for one in found), f"{name} needs Ansible"
 
 
+@pytest.mark.parametrize("path", sorted(package.DIRECTORY.rglob("*.py")), ids=lambda path: path.stem)
+def test_what_a_module_imports_is_found_as_python_finds_it(path: Path) -> None:
+    source = path.read_text()
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package.PACKAGE}."):
+            module = str(node.module)
+            is_package = "." not in module[len(package.PACKAGE) + 1 :]
+            found |= {f"{module}.{alias.name}" for alias in node.names} if is_package else {module}
+    assert package.imported(source) == found
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     path = tmp_path / "bin" / "mlflow-mysql-backup"
     path.parent.mkdir()
-    path.write_bytes(package.build(sys.executable))
+    path.write_bytes(installation.start(package.build()))
     path.chmod(0o755)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
@@ -430,11 +453,27 @@ def test_what_runs_is_ended(home: Path, tmp_path: Path) -> None:
             process.communicate()
 
 
+def test_the_program_is_asked_for_where_it_is_of_another_release(home: Path) -> None:
+    """Before anything is done; and each later run gets its digest only."""
+    packed = package.build()
+    digest = package.digest(packed)
+    assert ok(run_module(home, **wanted(home), program_digest=digest), changed=False)["program_wanted"]
+    assert not home.exists()
+    ok(run(home, **wanted(home)), changed=True)
+    assert "program_wanted" not in ok(run_module(home, **wanted(home), program_digest=digest), changed=False)
+    (home / installation.PROGRAM).write_bytes(b"#!/usr/bin/other\n" + packed)
+    before = everything(home)
+    assert ok(run_module(home, **wanted(home), program_digest=digest), changed=False)["program_wanted"]
+    assert everything(home) == before
+    ok(run(home, **wanted(home)), changed=True)
+    ok(run(home, **wanted(home)), changed=False)
+
+
 def test_a_look_takes_the_program_of_this_release(home: Path) -> None:
     """In check mode a host has the program of another one, which knows less, and settings of another one."""
     ok(run(home, **wanted(home)), changed=True)
     (home / installation.PROGRAM).write_text("#!/bin/sh\nexit 2\n")
-    (home / package.SETTINGS).write_text("{}")
+    (home / installation.SETTINGS).write_text("{}")
     before = everything(home)
     found = run(home, check=True, look=["--json", "list"], **wanted(home))["looked"]
     assert (found["rc"], found["stderr"]) == (0, "")
