@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the program and runs the module of the same name, which gets the program only where the host's is another."""
+"""Runs the module of the same name where a look at the host does not tell already that it would change nothing.
+
+The module gets the program, which is built here, only where the host's is another.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import base64
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._backup import program
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._backup import current, program
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.advice import execute
 
 
@@ -20,7 +23,11 @@ class ActionModule(ActionBase):
         """Return what the module says. Raises AnsibleActionFail."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         packed = program.build()
-        arguments = {**self._task.args, "program_digest": program.digest(packed)}
+        digest = program.digest(packed)
+        arguments = {**self._task.args, "program_digest": digest}
+        answer = current.answer(arguments, arguments.pop("found", None), digest)
+        if answer is not None:
+            return {**result, **answer}
         said = execute(self, module_args=arguments, task_vars=task_vars)
         if said.pop("program_wanted", False):
             arguments["program"] = base64.b64encode(packed).decode()

@@ -82,6 +82,11 @@ options:
     type: list
     elements: str
     default: []
+  found:
+    description:
+      - What M(mlflow_ops.backend_store.mlflow_mysql_host_info) returned as C(backup). Where it tells that nothing is to
+        be changed, the module is not run, which saves a round trip. Only the action plugin of the same name knows it.
+    type: dict
   program_digest:
     description:
       - The SHA-256 of the program of this release. The action plugin of the same name gives it, and O(program).
@@ -195,6 +200,7 @@ def main() -> None:
             "identity": {"type": "str", "no_log": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "look": {"type": "list", "elements": "str", "default": []},
+            "found": {"type": "dict"},
             "program_digest": {"type": "str"},
             # No secret, but nothing to be shown or logged.
             "program": {"type": "str", "no_log": True},

@@ -282,6 +282,19 @@ packages_locked:
     - Whether another program holds the lock of Debian's package database, as updates that run by themselves do.
   returned: always
   type: bool
+backup:
+  description:
+    - How the backups of the store are set up, or V(null) where their program is not there.
+    - C(program), the SHA-256 of the program without its first line, or V(null) if another Python would run it;
+      C(settings), as they are in C(backup.json); C(files), a dictionary from each file of their schedule to its
+      SHA-256; C(intact), whether all of these have the owner and the mode that they must have.
+    - C(active), the units that are active; C(cron_runs), whether cron runs; C(tools), the programs that are installed
+      of those that backups may use; C(mlflow), the marks of the MLflow that drills read with; C(identity), whether an
+      age identity is there.
+    - C(restorable), what the program says can be restored, as M(mlflow_ops.backend_store.mlflow_mysql_backup) returns
+      it.
+  returned: O(home) and O(container) are given
+  type: dict
 systemd:
   description: Whether systemd manages the host.
   returned: always
@@ -289,6 +302,7 @@ systemd:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import Found
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.host_facts import gather
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import (
     layout_argument_spec,
@@ -324,7 +338,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, **gather(module))
+    home, container = module.params["home"], module.params["container"]
+    backups = Found(module, home["path"], container) if home and container else None
+    facts = gather(module)
+    if backups is not None:
+        facts["backup"] = backups.facts()
+    module.exit_json(changed=False, **facts)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gate that keeps writers out of a database while its schema changes."""
+"""A write lock that keeps writers out of a database while its schema changes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ description:
   - An account may write if it has any right on the database beyond reading, be it global, on the database, on a table
     or a column of it, to run a routine of it, or through a role or another account that it may act as.
   - With O(scope=server) a right on any database counts.
-  - The server's event scheduler, which writes without a login, is off while the gate is closed, also if the server is
-    restarted meanwhile. Events that run are waited for, or ended with O(disconnect).
+  - The server's event scheduler, which writes without a login, is off while the write lock is closed, also if the
+    server is restarted meanwhile. Events that run are waited for, or ended with O(disconnect).
   - A replication channel that applies another server's changes, and transactions that are prepared (XA), write without
     a login too. Nothing is locked while there is any, whatever O(disconnect) says.
   - What is locked is in a record on the host before the first account is, and so is what the event scheduler was.
@@ -35,7 +35,7 @@ attributes:
     details: Sessions that would make the module fail make it fail in check mode too.
   diff_mode:
     support: full
-    details: Shows which accounts the gate keeps out before and after.
+    details: Shows which accounts the write lock keeps out before and after.
   idempotent:
     support: full
 options:
@@ -92,7 +92,7 @@ EXAMPLES = r"""
     login_password_files: [/srv/mlflow-mysql/secrets/root_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
     database: mlflow
-    path: /srv/mlflow-mysql/upgrade/gate.json
+    path: /srv/mlflow-mysql/upgrade/write_lock.json
     keep: [mlflow_migrator]
     disconnect: true
     state: closed
@@ -102,33 +102,33 @@ EXAMPLES = r"""
     login_password_files: [/srv/mlflow-mysql/secrets/root_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
     database: mlflow
-    path: /srv/mlflow-mysql/upgrade/gate.json
+    path: /srv/mlflow-mysql/upgrade/write_lock.json
     state: open
 """
 
 RETURN = r"""
 accounts:
-  description: With V(closed) the accounts that the gate keeps out, with V(open) those that it let in again.
+  description: With V(closed) the accounts that the write lock keeps out, with V(open) those that it let in again.
   returned: success
   type: list
   elements: str
   sample: [mlflowusr@%]
 event_scheduler:
   description:
-    - What the event scheduler was before the gate was closed, and is again when it is open, V(ON), V(OFF) or
+    - What the event scheduler was before the write lock was closed, and is again when it is open, V(ON), V(OFF) or
       V(DISABLED). V(null) if there is no record.
   returned: success
   type: str
   sample: "ON"
 since:
   description:
-    - When the gate was closed, in seconds since 1970. A run that finds it closed returns when that was. V(null) if
-      there is no record.
+    - When the write lock was closed, in seconds since 1970. A run that finds it closed returns when that was.
+      V(null) if there is no record.
   returned: success
   type: float
   sample: 1796023912.4
 seconds:
-  description: For how many seconds the gate was closed. V(null) if it was not, or nothing says since when.
+  description: For how many seconds the write lock was closed. V(null) if it was not, or nothing says since when.
   returned: with V(open)
   type: float
   sample: 41.7
@@ -174,7 +174,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql im
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import options, ownership
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.write_lock import (
-    GateProblem,
+    WriteLockProblem,
     run,
 )
 
@@ -200,7 +200,7 @@ def main() -> None:
         for secret in login.secrets:
             module.no_log_values.add(secret)
         result = run(module.params, module.check_mode, login)
-    except (mysql_connection.ConnectionFailed, ownership.NotOwner, GateProblem) as error:
+    except (mysql_connection.ConnectionFailed, ownership.NotOwner, WriteLockProblem) as error:
         module.fail_json(msg=str(error), reason=error.reason)
     except (
         Exception

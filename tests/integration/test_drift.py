@@ -29,8 +29,8 @@ from typing import Any
 
 import pymysql
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.accounts import MIGRATING
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
-    blockers,
     catalogue,
     survey,
 )
@@ -767,7 +767,7 @@ def store(mysql: MySQL, run_module: RunModule) -> Iterator[Store]:
     )
     assert not made.failed, made["msg"]
     mysql.execute("CREATE USER migrator IDENTIFIED BY 'Canary-93b1-0'")
-    mysql.execute(f"GRANT {', '.join(blockers.MIGRATING)} ON {DATABASE}.* TO migrator")
+    mysql.execute(f"GRANT {', '.join(MIGRATING)} ON {DATABASE}.* TO migrator")
     connection, migrator = mysql.root(), mysql.login("migrator", "Canary-93b1-0")
     migrator.autocommit(True)
     try:
@@ -866,7 +866,7 @@ def test_programs_change_no_answer(store: Store, mysql: MySQL, run_module: RunMo
                 store.sql(f"CREATE {kind} `{name}` {text}")
         store.sql("CREATE DATABASE empty_but_for_programs")
         store.sql("CREATE PROCEDURE empty_but_for_programs.p() SELECT 1")
-        store.sql(f"GRANT {', '.join(blockers.MIGRATING)} ON empty_but_for_programs.* TO migrator")
+        store.sql(f"GRANT {', '.join(MIGRATING)} ON empty_but_for_programs.* TO migrator")
         for database, state in ((DATABASE, "current"), ("empty_but_for_programs", "empty")):
             by_root, by_migrator = (
                 run_module("mlflow_schema_info", {**login, "database": database, "mlflow_version": MLFLOW})

@@ -75,7 +75,7 @@ def assert_refused(server: MySQL, name: str) -> None:
 @pytest.fixture
 def store(clean: MySQL) -> MySQL:
     """A server with MLflow's database, the account that it works with, and one that changes the schema."""
-    # The test before may have left its gate closed.
+    # The test before may have left its write lock closed.
     clean.execute("RESET PERSIST IF EXISTS event_scheduler")
     clean.execute("SET GLOBAL event_scheduler = ON")
     clean.execute(f"CREATE DATABASE {quoted(DATABASE)}")
@@ -87,7 +87,7 @@ def store(clean: MySQL) -> MySQL:
 
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
-    return tmp_path / "gate.json"
+    return tmp_path / "write_lock.json"
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_locked_by_somebody_else(store: MySQL, gate: Gate) -> None:
 
 
 def test_nobody_to_lock(store: MySQL, gate: Gate, record: Path) -> None:
-    """The gate is closed all the same, and says so."""
+    """The write lock is closed all the same, and says so."""
     store.execute("DROP USER runtime")
     assert ok(gate("closed"), changed=True)["accounts"] == []
     assert record.exists()
@@ -356,7 +356,7 @@ def test_session_that_outlives_its_account(store: MySQL, gate: Gate, session: An
 
 
 def close_here(server: MySQL, record: Path, **more: Any) -> dict[str, Any]:
-    """Close the gate in this process, where its parts can be replaced."""
+    """Close the write lock in this process, where its parts can be replaced."""
     connection = server.root()
     try:
         about = write_lock.Server(connection, DATABASE, ["migrator"])
@@ -385,7 +385,7 @@ def test_slips_in(store: MySQL, record: Path, monkeypatch: pytest.MonkeyPatch, d
         assert locked(store) == {"runtime@%"} and record.exists()
         assert not alive(opened[0])
     else:
-        with pytest.raises(write_lock.GateProblem) as error:
+        with pytest.raises(write_lock.WriteLockProblem) as error:
             close_here(store, record)
         assert REMEDY in str(error.value)
         assert locked(store) == set() and not record.exists()
@@ -398,7 +398,7 @@ def test_sessions_that_do_not_end(
     store: MySQL, record: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write_lock.Server, "kill", lambda server, number: None)
-    with pytest.raises(write_lock.GateProblem) as error:
+    with pytest.raises(write_lock.WriteLockProblem) as error:
         close_here(store, record, disconnect=True)
     assert "1 of their sessions did not end within 1 s: runtime@" in str(error.value)
     assert "wait and run this again, or raise timeout" in str(error.value)
@@ -514,7 +514,7 @@ def test_an_event_that_runs(
 
     with monkeypatch.context() as patch:
         patch.setattr(write_lock.Server, "staying", late)
-        with pytest.raises(write_lock.GateProblem):
+        with pytest.raises(write_lock.WriteLockProblem):
             close_here(ticking, record)
     assert scheduler(ticking) == ("ON", []) and not record.exists() and locked(ticking) == set()
     result = ok(gate("closed", disconnect=True), changed=True)
@@ -581,8 +581,8 @@ def test_rights_that_are_on_no_database(store: MySQL, gate: Gate) -> None:
 
 
 def test_record_cannot_be_written(store: MySQL, gate: Gate, tmp_path: Path) -> None:
-    message = failed(gate("closed", path=str(tmp_path / "missing/gate.json")))
-    assert "gate.json cannot be written: No such file or directory; no account was locked" in message
+    message = failed(gate("closed", path=str(tmp_path / "missing/write_lock.json")))
+    assert "write_lock.json cannot be written: No such file or directory; no account was locked" in message
     assert "Make its directory" in message
     assert locked(store) == set()
 
@@ -627,7 +627,7 @@ def test_record_cannot_be_removed(
     connection = store.root()
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", refuse)
-        with pytest.raises(write_lock.GateProblem) as error:
+        with pytest.raises(write_lock.WriteLockProblem) as error:
             server = write_lock.Server(connection, DATABASE, [])
             write_lock.reopen(server, write_lock.Record(str(record), DATABASE), False)
     connection.close()
@@ -661,7 +661,7 @@ def test_another_takes_too_long(store: MySQL, gate: Gate) -> None:
         message = failed(gate("closed", timeout=1))
     finally:
         other.close()
-    assert f"closing or opening the gate of {DATABASE} for more than 1 s" in message
+    assert f"closing or opening the write lock of {DATABASE} for more than 1 s" in message
     assert "wait for it to end, or raise timeout" in message
     assert locked(store) == set()
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -271,14 +272,112 @@ def test_a_python_that_does_not_run_is_not_taken(tmp_path: Path) -> None:
     assert "a has its own" in play(ANSIBLE_PYTHON_INTERPRETER=str(named))
 
 
+# What of a task holds others.
+BLOCKS = ("tasks", "pre_tasks", "block", "rescue", "always")
+
+
 def tasks_of(content: Any) -> list[dict[str, Any]]:
     """All tasks of a file, those of its blocks too."""
     found: list[dict[str, Any]] = []
     for one in content or ():
         found.append(one)
-        for inside in ("tasks", "pre_tasks", "block", "rescue", "always"):
+        for inside in BLOCKS:
             found += tasks_of(one.get(inside))
     return found
+
+
+@functools.cache
+def task_files(role: str) -> dict[str, list[dict[str, Any]]]:
+    """The tasks of each task file of a role."""
+    paths = sorted((ROOT / "roles" / role / "tasks").glob("*.yml"))
+    return {path.name: tasks_of(yaml.safe_load(path.read_text(encoding="utf-8"))) for path in paths}
+
+
+def included(task: dict[str, Any]) -> tuple[str | None, str] | None:
+    """The role, or None for the role that the task is of, and the file of a task that includes or imports one."""
+    for key, options in task.items():
+        module = key.rpartition(".")[2]
+        if module in ("include_tasks", "import_tasks"):
+            return None, options["file"] if isinstance(options, dict) else options
+        if module in ("include_role", "import_role"):
+            return options["name"].rpartition(".")[2], options.get("tasks_from", "main.yml")
+    return None
+
+
+@functools.cache
+def meant(role: str, name: str) -> list[str]:
+    """The task files of a role that a name with a template in it may be: a variable may have choices."""
+    specified = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"].values()
+    options = {key: option for entry in specified for key, option in entry["options"].items()}
+    pattern = ""
+    for part in re.split(r"({{.*?}})", name):
+        choices = options.get(part.strip("{} "), {}).get("choices")
+        pattern += (
+            re.escape(part) if "{{" not in part else ".*" if choices is None else f"({'|'.join(choices)})"
+        )
+    return [one for one in task_files(role) if re.fullmatch(pattern, one)]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_includes_are_at_most_three_files_deep(role: str) -> None:
+    """From an entry file to the file that includes no other. Another role, and an entry of it, begins anew."""
+    files = task_files(role)
+    below: dict[str, set[str]] = {name: set() for name in files}
+    for name, tasks in files.items():
+        for found in filter(None, map(included, tasks)):
+            if found[0] in (None, role):
+                assert meant(role, found[1]), f"{name} includes {found[1]}, which is not there"
+                below[name].update(meant(role, found[1]))
+
+    def chains(name: str, *above: str) -> Iterator[tuple[str, ...]]:
+        yield (*above, name)
+        for one in below[name] - {*above, name}:
+            yield from chains(one, *above, name)
+
+    deepest = max((chain for name in files for chain in chains(name)), key=len)
+    assert len(deepest) <= 3, " > ".join(deepest)
+
+
+def test_a_login_is_given_once() -> None:
+    """A role has its login in its variables, and `module_defaults` gives it to the modules of the action group."""
+    found = [
+        f"{role}/{name}: {task.get('name')}"
+        for role in ROLES
+        for name, tasks in task_files(role).items()
+        for task in tasks
+        if "login_unix_socket" in str({key: value for key, value in task.items() if key not in BLOCKS})
+    ]
+    assert len(found) <= 3, found
+    for path in ROOT.glob("roles/*/vars/main.yml"):
+        text = path.read_text(encoding="utf-8")
+        assert len(re.findall(r"^ *login_unix_socket:", text, re.MULTILINE)) <= 1, path
+
+
+# Entry points that have no specification yet; none is added.
+UNSPECIFIED = {
+    "mlflow_mysql": {
+        *("about_to_remove", "accounts", "build", "container", "due", "engine", "home", "identity", "image"),
+        *("look", "made", "recover", "replaced", "rotate_inspect", "rotate_wait", "stopped", "uri"),
+    },
+    "mlflow_proxy": {"uri"},
+    "mlflow_replication": {"identity"},
+    "mysql_base_image": {"load"},
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_entry_point_is_specified(role: str) -> None:
+    """What a playbook or another role includes of a role has a manual, with what it is told."""
+    others = [tasks for other in ROLES if other != role for tasks in task_files(other).values()]
+    plays = [tasks_of(load(str(path.relative_to(ROOT)))) for path in ROOT.glob("playbooks/*.yml")]
+    entries = set()
+    for found in (included(task) for tasks in [*others, *plays] for task in tasks):
+        # The name in restore.yml is one of two.
+        if found is not None and found[0] is not None and re.search(rf"\b{role}\b", found[0]):
+            entries.add(found[1].removesuffix(".yml"))
+    specified = set(load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"])
+    assert entries - specified <= UNSPECIFIED.get(role, set())
+    assert specified <= {name.removesuffix(".yml") for name in task_files(role)}
 
 
 def test_reports_are_lists_of_lines() -> None:

@@ -1,19 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the backups of a store have on its host outside its home. Private: it may change without notice."""
+"""What the backups of a store have on its host. Private: it may change without notice."""
 
 from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import re
 import signal
+import stat
+import subprocess
+import sys
+import tempfile
 import time
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import Host
+
+PROGRAM = "bin/mlflow-mysql-backup"
+SETTINGS = "backup.json"
+IDENTITY = "backup_identity"
+# What a program of the backups may use.
+TOOLS = ("age", "cron", "rclone", "restic", "zstd")
+LIST_SECONDS = 60.0
 METRICS = "mlflow_mysql_backup"
 UNIT = "mlflow-mysql-backup-"
+# What a unit's file may end with.
+UNITS = (".service", "-full.service", "-full.timer", "-drill.service", "-drill.timer")
 STAMPS = "/var/lib/systemd/timers"
 ENDS_WITHIN = 120.0  # seconds
 
@@ -97,3 +112,105 @@ def end(program: str, within: float = ENDS_WITHIN) -> list[int]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGTERM)
         time.sleep(0.1)
+
+
+def start(packed: bytes) -> bytes:
+    """Return the program with the line that has this host's Python run it."""
+    return f"#!{sys.executable}\n".encode() + packed
+
+
+def digest_of(program: bytes) -> str | None:
+    """Return the digest of a program without its first line; null if another Python would run it."""
+    packed = program[len(start(b"")) :]
+    return hashlib.sha256(packed).hexdigest() if program == start(packed) else None
+
+
+def own(path: str, mode: int) -> bool:
+    """Return whether `path` is root's and has the mode."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, mode)
+
+
+def cron_runs() -> bool:
+    try:
+        with open("/run/crond.pid", encoding="ascii") as stream:
+            return os.path.exists(f"/proc/{int(stream.read())}")
+    except (OSError, ValueError):
+        return False
+
+
+class Found:
+    """The state of the backups of a store. The program is asked meanwhile, which takes as long as all else."""
+
+    def __init__(self, host: Host, home: str, container: str) -> None:
+        self.host = host
+        self.home = home.rstrip("/")
+        self.unit = UNIT + container
+        self.output = tempfile.TemporaryFile()
+        self.process: subprocess.Popen[bytes] | None = None
+        with contextlib.suppress(OSError):
+            self.process = subprocess.Popen(
+                [os.path.join(self.home, PROGRAM), "--json", "list"],
+                stdin=subprocess.DEVNULL,
+                stdout=self.output,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def _restorable(self) -> dict[str, Any] | None:
+        if self.process is None:
+            return None
+        try:
+            self.process.wait(LIST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.output.seek(0)
+        with contextlib.suppress(ValueError, AttributeError):
+            found: dict[str, Any] | None = json.loads(self.output.read()).get("restorable")
+            return found
+        return None
+
+    def _active(self, units: Sequence[str]) -> list[str]:
+        if not units or not os.path.isdir("/run/systemd/system"):
+            return []
+        _status, out, _err = self.host.run_command(["systemctl", "is-active", *units])
+        return [unit for unit, said in zip(units, out.split()) if said == "active"]
+
+    def facts(self) -> dict[str, Any] | None:
+        """Return the state, see RETURN of mlflow_mysql_host_info; null where there is no program."""
+        program = os.path.join(self.home, PROGRAM)
+        restorable = self._restorable()
+        self.output.close()
+        try:
+            with open(program, "rb") as stream:
+                digest = digest_of(stream.read())
+        except OSError:
+            return None
+        settings = read_settings(os.path.join(self.home, SETTINGS))
+        places = [f"/etc/cron.d/{self.unit}", *(f"/etc/systemd/system/{self.unit}{end}" for end in UNITS)]
+        files = {}
+        for path in filter(os.path.lexists, places):
+            with contextlib.suppress(OSError), open(path, "rb") as stream:
+                content = stream.read()
+                files[path] = hashlib.sha256(content).hexdigest() if own(path, 0o644) else None
+        intact = [
+            own(program, 0o755),
+            own(os.path.dirname(program), 0o755),
+            own(os.path.join(self.home, SETTINGS), 0o644),
+            own(str(settings.get("directory")), 0o700),
+        ]
+        return {
+            "program": digest,
+            "settings": settings,
+            "intact": all(intact),
+            "identity": os.path.exists(os.path.join(self.home, "secrets", IDENTITY)),
+            "files": files,
+            "active": self._active([os.path.basename(path) for path in files if "/systemd/" in path]),
+            "cron_runs": cron_runs(),
+            "tools": [name for name in TOOLS if self.host.get_bin_path(name) is not None],
+            "mlflow": sorted(glob.glob(f"{glob.escape(str(settings.get('mlflow')))}/installed-*")),
+            "restorable": restorable,
+        }

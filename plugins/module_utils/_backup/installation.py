@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import glob
-import hashlib
 import json
 import os
 import sys
@@ -20,11 +19,17 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup i
     reach,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import (
+    IDENTITY,
+    PROGRAM,
+    SETTINGS,
+    cron_runs,
+    digest_of,
     end,
     metric_files,
     of_earlier,
     read_settings,
     stamps,
+    start,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import (
     SCRATCH_LABEL,
@@ -33,9 +38,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.c
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._store.layout import Home
 
-PROGRAM = "bin/mlflow-mysql-backup"
-SETTINGS = "backup.json"
-IDENTITY = "backup_identity"
 SECRETS = (
     IDENTITY,
     offsite.RCLONE_CONFIGURATION,
@@ -63,11 +65,6 @@ def settings_file(home: Home, settings: dict[str, object], encrypted: bool = Fal
     return json.dumps(about, indent=2, sort_keys=True) + "\n"
 
 
-def start(packed: bytes) -> bytes:
-    """Return the program with the line that has this host's Python run it."""
-    return f"#!{sys.executable}\n".encode() + packed
-
-
 def program_of(host: Host, home: Home) -> bytes | None:
     """Return the program of this release, or null where it is neither on the host nor in the options."""
     if host.params["program"]:
@@ -77,9 +74,7 @@ def program_of(host: Host, home: Home) -> bytes | None:
             found = stream.read()
     except OSError:
         return None
-    packed = found[len(start(b"")) :]
-    there = found == start(packed) and hashlib.sha256(packed).hexdigest() == host.params["program_digest"]
-    return found if there else None
+    return found if digest_of(found) == host.params["program_digest"] else None
 
 
 def look(host: Host, home: Home, content: bytes) -> dict[str, object]:
@@ -186,14 +181,6 @@ def restorable(home: Home, settings: dict[str, object]) -> dict[str, object]:
         found = {"spans": [], "complete": False, "needs": None, "missing": text}
         found.update(running=False, moments=text, text=text)
     return {"restorable": found, "needed": found["needs"] is not None}
-
-
-def cron_runs() -> bool:
-    try:
-        with open("/run/crond.pid", encoding="ascii") as stream:
-            return os.path.exists(f"/proc/{int(stream.read())}")
-    except (OSError, ValueError):
-        return False
 
 
 def install(host: Host) -> dict[str, object]:

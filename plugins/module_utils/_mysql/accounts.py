@@ -42,6 +42,19 @@ DATABASE_PRIVILEGES: frozenset[str] = frozenset(
         "UPDATE",
     }
 )
+# What the account needs on a database that migrates MLflow's schema.
+MIGRATING = (
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "CREATE",
+    "ALTER",
+    "INDEX",
+    "REFERENCES",
+    "DROP",
+    "TRIGGER",
+)
 
 
 class BadRequest(ValueError):

@@ -16,6 +16,7 @@ from typing import Any, Dict, Iterable, Mapping, Sequence, Tuple
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.accounts import (
     DATABASE_PRIVILEGES,
+    MIGRATING,
     grant_pattern,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import (
@@ -33,18 +34,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.l
 ERROR = "error"
 WARNING = "warning"
 
-MIGRATING = (
-    "SELECT",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "CREATE",
-    "ALTER",
-    "INDEX",
-    "REFERENCES",
-    "DROP",
-    "TRIGGER",
-)
 STRICT = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES")
 # `ALL PRIVILEGES ON *.*`, which only MySQL 5.7 shows, stands for these too.
 SERVER_PRIVILEGES = frozenset({"PROCESS", "SUPER", "CONNECTION_ADMIN"})

@@ -26,7 +26,7 @@ def schema_lock(database: str) -> str:
     return f"mlflow_schema.{database}"[:64]
 
 
-def gate_lock(database: str) -> str:
+def write_lock(database: str) -> str:
     """The name of the lock that whoever locks writers out of `database`, or lets them in again, holds."""
     return "mlflow_mysql_write_lock." + hashlib.sha256(database.encode()).hexdigest()[:32]
 

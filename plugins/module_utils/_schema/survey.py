@@ -34,8 +34,8 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.l
     read_schema,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.ownership import (
-    gate_lock,
     schema_lock,
+    write_lock,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import (
     BEHIND,
@@ -345,7 +345,7 @@ def versions_of(
 
 def locked(connection: Any, database: str) -> bool:
     """Whether another session is changing `database`, or who may write to it, with this collection."""
-    names = [schema_lock(database), gate_lock(database)]
+    names = [schema_lock(database), write_lock(database)]
     holders = query(connection, "SELECT " + ", ".join(["IS_USED_LOCK(%s)"] * len(names)), *names)[0]
     return any(holder is not None for holder in holders)
 

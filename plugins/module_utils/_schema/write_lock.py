@@ -41,8 +41,8 @@ ER_NO_SUCH_THREAD = 1094
 ER_XAER_RMERR = 1401  # of who may not see them
 
 
-class GateProblem(Exception):
-    """The gate cannot be closed or opened. The message names the remedy."""
+class WriteLockProblem(Exception):
+    """The write lock cannot be closed or opened. The message names the remedy."""
 
     reason = "write_lock"
 
@@ -73,7 +73,7 @@ class Record:
         self.database = database
 
     def read(self) -> Closed | None:
-        """Return what is locked, or ``None`` if the gate is open. Raises GateProblem."""
+        """Return what is locked, or ``None`` if the write lock is open. Raises WriteLockProblem."""
         try:
             with open(self.path, encoding="utf-8") as stream:
                 content = json.load(stream)
@@ -89,23 +89,23 @@ class Record:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise GateProblem(
+            raise WriteLockProblem(
                 f"the record {self.path} cannot be read: {error.strerror}. Run as root, or choose another path"
             ) from None
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise GateProblem(
+            raise WriteLockProblem(
                 f"{self.path} is not a record of this module; nothing was changed. Choose another path, or unlock "
                 "MLflow's accounts with ALTER USER ... ACCOUNT UNLOCK and remove the file"
             ) from None
         if database != self.database:
-            raise GateProblem(
+            raise WriteLockProblem(
                 f"{self.path} is the record of the database {database}, not of {self.database}; nothing was changed. "
                 "Give each database a path of its own"
             )
         return Closed(accounts, was, persisted, since)
 
     def write(self, closed: Closed) -> None:
-        """Put the record in its place, also if the power fails at once. Raises GateProblem."""
+        """Put the record in its place, also if the power fails at once. Raises WriteLockProblem."""
         content = {
             "format": FORMAT,
             "database": self.database,
@@ -116,7 +116,7 @@ class Record:
         try:
             write_whole(self.path, json.dumps(content), self.path + ".new", 0o600)
         except OSError as error:
-            raise GateProblem(
+            raise WriteLockProblem(
                 f"the record {self.path} cannot be written: {error.strerror}; no account was locked. Make its "
                 "directory, run as root and on a file system that is not full, or choose another path"
             ) from None
@@ -126,13 +126,14 @@ class Record:
             os.unlink(self.path)
             sync_directory(os.path.dirname(self.path))
         except OSError as error:
-            raise GateProblem(
-                f"the gate is open, but its record {self.path} cannot be removed: {error.strerror}. Remove it as root"
+            raise WriteLockProblem(
+                f"the write lock is open, but its record {self.path} cannot be removed: {error.strerror}. "
+                "Remove it as root"
             ) from None
 
 
 class Server:
-    """The server, through the administrator's connection, as far as a gate is concerned."""
+    """The server, through the administrator's connection, as far as a write lock is concerned."""
 
     def __init__(
         self, connection: Any, database: str, keep: Iterable[str], whole_server: bool = False
@@ -147,10 +148,10 @@ class Server:
         return sql.query_texts(self.connection, statement, *arguments)
 
     def lock(self, timeout: int) -> None:
-        """Take the lock of this gate until the connection ends. Raises GateProblem."""
-        if self.rows("SELECT GET_LOCK(%s, %s)", ownership.gate_lock(self.database), timeout)[0][0] != 1:
-            raise GateProblem(
-                f"another run has been closing or opening the gate of {self.database} for more than {timeout} s: "
+        """Keep other runs off this write lock until the connection ends. Raises WriteLockProblem."""
+        if self.rows("SELECT GET_LOCK(%s, %s)", ownership.write_lock(self.database), timeout)[0][0] != 1:
+            raise WriteLockProblem(
+                f"another run has been closing or opening the write lock of {self.database} for more than {timeout} s: "
                 "wait for it to end, or raise timeout"
             )
 
@@ -373,26 +374,26 @@ def describe(sessions: list[dict[str, Any]]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
-def connected(server: Server, sessions: list[dict[str, Any]]) -> GateProblem:
+def connected(server: Server, sessions: list[dict[str, Any]]) -> WriteLockProblem:
     where = "this server" if server.whole_server else server.database
-    return GateProblem(
+    return WriteLockProblem(
         f"users that may write to {where} are connected ({len(sessions)}); no account was locked: "
         f"{describe(sessions)}. Stop what they belong to: stop MLflow, or set mlflow_schema_disconnect: true"
     )
 
 
 def refuse_unstoppable(server: Server, locked: bool = False) -> None:
-    """Raise GateProblem if something writes that neither a lock nor the end of a session stops."""
+    """Raise WriteLockProblem if something writes that neither a lock nor the end of a session stops."""
     found = server.unstoppable()
     if found:
-        raise GateProblem(
+        raise WriteLockProblem(
             f"{'the accounts are locked, but writers are left' if locked else 'no account was locked'}: "
             f"{'; '.join(found)}. Run this again then"
         )
 
 
 def disconnect(server: Server, timeout: int) -> list[dict[str, Any]]:
-    """End all sessions of writers and wait until they are gone. Raises GateProblem."""
+    """End all sessions of writers and wait until they are gone. Raises WriteLockProblem."""
     ended: dict[int, dict[str, Any]] = {}
     deadline = time.monotonic() + timeout
     while True:
@@ -401,7 +402,7 @@ def disconnect(server: Server, timeout: int) -> list[dict[str, Any]]:
         if not left:
             return list(ended.values())
         if time.monotonic() > deadline:
-            raise GateProblem(
+            raise WriteLockProblem(
                 f"the accounts are locked, but {len(left)} of their sessions did not end within {timeout} s: "
                 f"{describe(left)}. They undo what they did: wait and run this again, or raise timeout"
             )
@@ -417,7 +418,7 @@ def names(accounts: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def close(server: Server, record: Record, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
-    """Bring the gate to the state ``closed`` and return the module's result."""
+    """Bring the write lock to the state ``closed`` and return the module's result."""
     found = record.read()
     recorded = None if found is None else found.accounts
     refuse_unstoppable(server)
@@ -482,7 +483,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
 
 
 def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
-    """Bring the gate to the state ``open`` and return the module's result."""
+    """Bring the write lock to the state ``open`` and return the module's result."""
     found = record.read()
     accounts = () if found is None else found.accounts
     now = server.scheduler()[0]
@@ -525,9 +526,9 @@ def run(options: dict[str, Any], check: bool, login: mysql_connection.Login) -> 
             "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", server.database
         ):
             recorded = record.read()
-            # A migration that was cut off may have left anything: a gate that is closed stays so.
+            # A migration that was cut off may have left anything: a write lock that is closed stays so.
             if recorded is None:
-                raise GateProblem(f"there is no database {server.database}: check database")
+                raise WriteLockProblem(f"there is no database {server.database}: check database")
         return close(server, record, options, check)
     finally:
         connection.close()

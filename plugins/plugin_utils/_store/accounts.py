@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.accounts import MIGRATING
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.group import Group
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.inputs import Options, Passwords
 
@@ -31,18 +32,7 @@ STRONG = re.compile("(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])(?=.*[^A-Za-z0-9]).{14,}")
 PRIVILEGES = {
     "dml": ["SELECT", "INSERT", "UPDATE", "DELETE"],
     "all": ["ALL"],
-    "migrator": [
-        "SELECT",
-        "INSERT",
-        "UPDATE",
-        "DELETE",
-        "CREATE",
-        "ALTER",
-        "INDEX",
-        "REFERENCES",
-        "DROP",
-        "TRIGGER",
-    ],
+    "migrator": list(MIGRATING),
     # What mysqldump reads of a database; the rest is global.
     "backup": ["SELECT", "SHOW VIEW", "TRIGGER"],
     # A copy of the server's data, and a snapshot with its place in the binary log. Not the log's content, which holds

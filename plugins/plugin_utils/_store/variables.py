@@ -62,7 +62,7 @@ TOLD: Mapping[str, str | None] = {
     **dict.fromkeys(("mlflow_mysql_rotation_part", "mlflow_mysql_rotation_state")),
     "mlflow_mysql_rotation_only": "mlflow_mysql_rotation_phase",
     **dict.fromkeys(("mlflow_schema_converts", "mlflow_schema_plan_only")),
-    **dict.fromkeys(("mlflow_backup_first", "mlflow_backup_full_options", "mlflow_backup_goes_on")),
+    **dict.fromkeys(("mlflow_backup_full_options", "mlflow_backup_goes_on")),
     **dict.fromkeys(("mlflow_backup_only", "mlflow_backup_redeploy", "mlflow_backup_restore_options")),
     "mlflow_replication_recover": None,
     "mlflow_venv_version": "mlflow_schema_mlflow_version",

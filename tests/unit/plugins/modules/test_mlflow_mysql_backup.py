@@ -8,22 +8,31 @@ import base64
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import installation
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import Found
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_backup as module
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._backup import current
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._backup import program as package
 
 # The directory that holds `ansible_collections`. Not resolved: the collection may be a symbolic link in it.
 COLLECTIONS = Path(module.__file__).parents[5]
 CANARY = "AGE-SECRET-KEY-1CANARY61C0"
-SETTINGS = {"container": "store", "image": "mysql:none", "uid": 999, "database": "mlflow", "user": "backup"}
+SETTINGS = {
+    "container": "store",
+    "image": "mysql:none",
+    "uid": 999,
+    "database": "mlflow",
+    "user": "backup",
+}
 
 
 def run(path: Path, check: bool = False, **options: Any) -> dict[str, Any]:
@@ -467,6 +476,88 @@ def test_the_program_is_asked_for_where_it_is_of_another_release(home: Path) -> 
     assert everything(home) == before
     ok(run(home, **wanted(home)), changed=True)
     ok(run(home, **wanted(home)), changed=False)
+
+
+class Here:
+    """What a look at this machine uses of a module."""
+
+    check_mode = False
+    tmpdir = "/tmp"
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self.no_log_values: set[str] = set()
+
+    def get_bin_path(self, arg: str) -> str | None:
+        return shutil.which(arg)
+
+    def run_command(self, args: list[str], encoding: str | None = "utf-8") -> tuple[int, Any, Any]:
+        done = subprocess.run(args, capture_output=True, check=False, encoding=encoding)
+        return done.returncode, done.stdout, done.stderr
+
+
+def answered(home: Path, options: dict[str, Any]) -> dict[str, Any] | None:
+    """What the action plugin returns without running the module, after a look at this machine."""
+    found = Found(Here(), str(home), options["settings"]["container"]).facts()
+    digest = package.digest(package.build())
+    return current.answer({"path": str(home), **options}, json.loads(json.dumps(found)), digest)
+
+
+def scheduled(home: Path, table: Path, **more: Any) -> dict[str, Any]:
+    """Options for backups with a schedule, whose file has its place on the host by the container's name."""
+    options = wanted(home, files={str(table): "# one\n"}, **more)
+    options["settings"]["container"] = table.name.removeprefix("mlflow-mysql-backup-")
+    return options
+
+
+def test_a_look_tells_what_the_module_would(home: Path, cron_table: Path) -> None:
+    options = scheduled(home, cron_table, programs=["sh-that-is-not-there"])
+    assert answered(home, options) is None
+    ok(run(home, **options), changed=True)
+    assert answered(home, options) is None, "a program is missing"
+    options["programs"] = []
+    assert answered(home, options) == ok(run(home, **options), changed=False)
+    for more in ({"identity": "AGE"}, {"secrets": {"a": "b"}}, {"look": ["list"]}, {"state": "absent"}):
+        assert answered(home, {**options, **more}) is None
+    for name in ("units", "programs"):
+        assert answered(home, {**options, name: ["nothing-of-the-kind"]}) is None
+    assert answered(home, {**options, "settings": {**options["settings"], "uid": 7}}) is None
+    assert answered(home, {**options, "files": {str(cron_table): "# two\n"}}) is None
+    assert answered(home, {**options, "files": {str(cron_table): None}}) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda home, table: (home / "bin/mlflow-mysql-backup").chmod(0o700),
+        lambda home, table: (home / "bin").chmod(0o700),
+        lambda home, table: (home / "backups").chmod(0o755),
+        lambda home, table: os.chown(home / "backup.json", 7, 7),
+        lambda home, table: (home / "backup.json").write_text("{}"),
+        lambda home, table: (home / "backup.json").write_text("["),
+        lambda home, table: (home / "bin/mlflow-mysql-backup").unlink(),
+        lambda home, table: (home / "bin/mlflow-mysql-backup").write_text("#!/bin/sh\nexit 0\n"),
+        lambda home, table: (home / "backups").rename(home / "elsewhere"),
+        lambda home, table: table.write_text("# another\n"),
+        lambda home, table: table.chmod(0o600),
+        lambda home, table: table.unlink(),
+    ],
+)
+def test_a_look_sees_what_is_to_be_mended(home: Path, cron_table: Path, change: Any) -> None:
+    options = scheduled(home, cron_table)
+    ok(run(home, **options), changed=True)
+    assert answered(home, options) is not None
+    change(home, cron_table)
+    assert answered(home, options) is None
+    ok(run(home, **options), changed=True)
+    assert answered(home, options) == ok(run(home, **options), changed=False)
+
+
+@pytest.fixture
+def cron_table() -> Iterator[Path]:
+    path = Path("/etc/cron.d") / f"mlflow-mysql-backup-store-{os.getpid()}"
+    yield path
+    path.unlink(missing_ok=True)
 
 
 def test_a_look_takes_the_program_of_this_release(home: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_name_that_is_unknown_is_named_with_the_nearest(typed: str, meant: str
     "name, said",
     [
         ("mlflow_venv_version", "set mlflow_schema_mlflow_version instead"),
-        ("mlflow_backup_first", "leave it out"),
+        ("mlflow_backup_goes_on", "leave it out"),
     ],
 )
 def test_what_roles_tell_each_other_is_not_given(name: str, said: str) -> None:

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the backups of a store are set up as they are wanted already, from what a look at the host found."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import posixpath
+from typing import Any, Mapping
+
+# Options of the module that a look tells nothing of.
+UNTOLD = ("identity", "secrets", "look")
+
+
+def missing(programs: list[str], found: Mapping[str, Any]) -> list[str]:
+    """Return those of the option `programs` that are not there."""
+    there = [*found["tools"], *found["mlflow"]]
+    return [name for name in programs if not any(fnmatch.fnmatchcase(one, name) for one in there)]
+
+
+def settings_of(options: Mapping[str, Any], home: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that the program is to have, as JSON keeps them."""
+    identity = posixpath.join(home, "secrets", "backup_identity") if found["identity"] else None
+    about = {**options["settings"], "home": home, "identity_file": identity}
+    return dict(json.loads(json.dumps(about)))
+
+
+def answer(options: Mapping[str, Any], found: Mapping[str, Any] | None, digest: str) -> dict[str, Any] | None:
+    """Return what the module would return if it changes nothing, or null where it has to run.
+
+    ``options`` are the module's, ``found`` is what mlflow_mysql_host_info returned as ``backup``, and ``digest`` that
+    of the program of this release.
+    """
+    if not found or options.get("state", "present") != "present" or any(options.get(name) for name in UNTOLD):
+        return None
+    home = str(options["path"]).rstrip("/")
+    files = {
+        path: text if text is None else hashlib.sha256(str(text).encode()).hexdigest()
+        for path, text in (options.get("files") or {}).items()
+    }
+    units = list(options.get("units") or [])
+    restorable = found["restorable"]
+    current = (
+        found["program"] == digest
+        and found["intact"]
+        and restorable is not None
+        and found["settings"] == settings_of(options, home, found)
+        and all(found["files"].get(path) == wanted for path, wanted in files.items())
+        and set(units) <= set(found["active"])
+        and not missing(list(options.get("programs") or []), found)
+    )
+    if not current:
+        return None
+    program = posixpath.join(home, "bin/mlflow-mysql-backup")
+    return {
+        "changed": False,
+        "restorable": restorable,
+        "needed": restorable["needs"] is not None,
+        "program": program,
+        "program_is_there": True,
+        "missing": [],
+        "cron_runs": found["cron_runs"],
+        "inactive": [],
+        "files": [],
+        "diff": [],
+    }
