@@ -113,7 +113,7 @@ def test_a_member_that_is_by_itself_is_the_one_to_go_on_with() -> None:
     table = reports.group_report(found, HOSTS, ADDRESSES)
     assert "An upgrade of the schema or a restore is going on" in table
     found["db2"] = {**seen("db2", was_member=True), "alone": True}
-    assert "BY ITSELF" in reports.group_report(found, HOSTS, ADDRESSES)
+    assert "STANDALONE" in reports.group_report(found, HOSTS, ADDRESSES)
 
 
 def test_a_host_that_comes_back_joins() -> None:
@@ -182,5 +182,5 @@ def test_the_table_where_nobody_writes() -> None:
     members = view("db1", {"db1": "ONLINE", "db2": "UNREACHABLE", "db3": "UNREACHABLE"})
     text = reports.group_report({"db1": online("db1", members)}, HOSTS, ADDRESSES)
     assert "ONLINE, no majority" in text
-    assert "Nobody takes writes" in text
+    assert "No member accepts writes" in text
     assert "does not answer" in text
