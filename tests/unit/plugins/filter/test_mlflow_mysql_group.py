@@ -111,7 +111,7 @@ def test_a_member_that_is_by_itself_is_the_one_to_go_on_with() -> None:
     decided = plan(found, recover=True)
     assert (decided["source"], decided["bootstrap"], decided["join"]) == ("db2", True, ["db1", "db3"])
     table = reports.group_report(found, HOSTS, ADDRESSES)
-    assert "An upgrade of the schema or a restore is going on" in table
+    assert "An upgrade of the schema or a restore is running, or was interrupted" in table
     found["db2"] = {**seen("db2", was_member=True), "alone": True}
     assert "STANDALONE" in reports.group_report(found, HOSTS, ADDRESSES)
 
