@@ -77,9 +77,9 @@ options:
         default: always
       retain_old_password:
         description:
-          - Whether the old password stays valid beside a new one until it is discarded, so that clients can change over.
-            MySQL keeps one old password; a second one is refused. If the new password is the old one, the two are
-            swapped.
+          - Whether the old password stays valid beside a new one until it is discarded, so that clients can change
+            over. MySQL keeps one old password; a second one is refused. If the new password is the old one, the two
+            are swapped.
         type: bool
         default: false
       discard_old_password:
@@ -89,8 +89,8 @@ options:
         default: false
       require:
         description:
-          - V(ssl) refuses sessions of the account without TLS, V(x509) also sessions without a certificate signed by one
-            of the server's CAs. By default this is left alone.
+          - V(ssl) refuses sessions of the account without TLS, V(x509) also sessions without a certificate signed by
+            one of the server's CAs. By default this is left alone.
         type: str
         choices: [none, ssl, x509]
       max_user_connections:
@@ -137,10 +137,10 @@ options:
         type: bool
   owner:
     description:
-      - A mark for every account of O(accounts) except root, stored as the user attribute C(mlflow_ops_owner). Later runs
-        recognise the accounts by it.
-      - An existing account of O(accounts) without the mark is refused, and nothing is changed, if other accounts have the
-        mark and its password differs from the given one. It belongs to somebody else.
+      - A mark for every account of O(accounts) except root, stored as the user attribute C(mlflow_ops_owner). Later
+        runs recognise the accounts by it.
+      - An existing account of O(accounts) without the mark is refused, and nothing is changed, if other accounts have
+        the mark and its password differs from the given one. It belongs to somebody else.
     type: str
   unlisted:
     description:

@@ -45,12 +45,13 @@ options:
     description:
       - The settings of the program, as in the role P(mlflow_ops.backend_store.mlflow_backup#role). C(home) is O(path).
       - Needed if O(state=present). C(directory) is the directory of the backups.
-      - With O(state=absent), C(container) and C(textfile_directory) name more files of the textfile collector to remove,
-        in addition to those of the settings on the host.
+      - With O(state=absent), C(container) and C(textfile_directory) name more files of the textfile collector to
+        remove, in addition to those of the settings on the host.
     type: dict
     default: {}
   files:
-    description: Dictionary from the path of another file, such as a systemd unit, to its text; V(null) removes the file.
+    description: Dictionary from the path of another file, such as a systemd unit, to its text; V(null) removes the
+      file.
     type: dict
     default: {}
   units:
@@ -137,7 +138,8 @@ restorable:
     moments: any moment between 2026-11-23T02:30:07.000000Z and 2026-11-24T16:02:12.004518Z
     text: any moment between 2026-11-23T02:30:07.000000Z and 2026-11-24T16:02:12.004518Z
 needed:
-  description: Whether a full backup is needed, since none exists for the present store, or it holds data that no backup has.
+  description: Whether a full backup is needed, since none exists for the present store, or it holds data that no
+    backup has.
   returned: O(state=present)
   type: bool
   sample: false
@@ -158,8 +160,8 @@ looked:
   sample: {rc: 0, stdout: "{}", stderr: ""}
 reason:
   description:
-    - V(bad_request) if the options are invalid, V(not_owner) if the directory belongs to another store, V(file) if a file
-      cannot be written.
+    - V(bad_request) if the options are invalid, V(not_owner) if the directory belongs to another store, V(file) if a
+      file cannot be written.
   returned: failure
   type: str
   sample: bad_request

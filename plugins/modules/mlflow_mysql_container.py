@@ -31,8 +31,8 @@ options:
     description:
       - V(try) starts a scratch server of O(image) with O(command), on its own data directory, and ends it.
       - V(set_aside) stops the container and renames it.
-      - V(settle) waits until the server in the new container answers, and removes the old container. If the server ends,
-        or the container restarts, the old container is renamed back and started.
+      - V(settle) waits until the server in the new container answers, and removes the old container. If the server
+        ends, or the container restarts, the old container is renamed back and started.
       - V(put_back) restores the old container, whatever the state of the new one.
     type: str
     choices: [try, set_aside, settle, put_back]
