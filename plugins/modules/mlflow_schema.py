@@ -65,7 +65,7 @@ options:
     type: path
   extra_indexes:
     description:
-      - The indexes in addition to MLflow's own. The other choices of this option are dropped: an empty list drops all
+      - The indexes in addition to MLflow's own. The other choices of this option are dropped; an empty list drops all
         of them. By default they are left alone.
       - They are created while clients read and write. Before a migration they are dropped, and recreated after it. With
         O(data_directory), the disk space for them is checked first.
