@@ -224,7 +224,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         self._say(
-            "  No host of the inventory is meant: look at the inventory's groups and at --limit.",
+            "  No host of the inventory matches: check the inventory's groups and --limit.",
             C.COLOR_SKIP,
         )
 

@@ -127,7 +127,8 @@ class Record:
             sync_directory(os.path.dirname(self.path))
         except OSError as error:
             raise GateProblem(
-                f"the gate is open, but its record {self.path} cannot be removed: {error.strerror}. Remove it as root"
+                f"the write lock is released, but its record {self.path} cannot be removed: {error.strerror}. Remove "
+                "it as root"
             ) from None
 
 
@@ -150,8 +151,8 @@ class Server:
         """Take the lock of this gate until the connection ends. Raises GateProblem."""
         if self.rows("SELECT GET_LOCK(%s, %s)", ownership.gate_lock(self.database), timeout)[0][0] != 1:
             raise GateProblem(
-                f"another run has been closing or opening the gate of {self.database} for more than {timeout} s: "
-                "wait for it to end, or raise timeout"
+                f"another run has been setting or releasing the write lock of {self.database} for more than "
+                f"{timeout} s: wait for it to end, or raise timeout"
             )
 
     def _columns(self, table: str, without: Iterable[str] = ()) -> str:
