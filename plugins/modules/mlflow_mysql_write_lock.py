@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gate that keeps writers out of a database while its schema changes."""
+"""A write lock on a database while its schema changes."""
 
 from __future__ import annotations
 
