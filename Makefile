@@ -58,7 +58,7 @@ deploy: .venv/run ## Deploy the store on INVENTORY (CHECK=1 predicts, DIFF=1 sho
 	@$(PLAY) playbooks/deploy.yml
 
 .PHONY: deploy-group
-deploy-group: .venv/run ## Deploy a store on the hosts of INVENTORY together (docs/group.md)
+deploy-group: .venv/run ## Deploy one store on several hosts of INVENTORY (docs/group.md)
 	@$(PLAY) playbooks/deploy_group.yml
 
 .PHONY: uri
@@ -68,23 +68,23 @@ uri: .venv/run ## Print the URI of the store, with its password
 	sed -nE 's/^ *(note *)?(\[[^]]*\] *)?(mysql[a-z+]*:.*)$$/\3/p' <<<"$$out"
 
 .PHONY: check
-check: .venv/run ## Say what state the schema is in, and change nothing (REPORT=FILE writes a page)
+check: .venv/run ## Report the state of the schema, and change nothing (REPORT=FILE writes a page)
 	@$(PLAY) $(if $(REPORT),-e 'mlflow_schema_report="$(REPORT)"') playbooks/check.yml
 
 .PHONY: upgrade
-upgrade: .venv/run ## Take the schema to the wanted MLflow, or leave everything as it was
+upgrade: .venv/run ## Upgrade the schema to the target MLflow; roll back on failure
 	@$(PLAY) playbooks/upgrade_schema.yml
 
 .PHONY: convert
-convert: .venv/run ## Give all tables one character set and collation, or leave everything as it was (CHECK=1 shows the statements)
+convert: .venv/run ## Give all tables one character set and collation; roll back on failure (CHECK=1 shows the statements)
 	@$(PLAY) playbooks/convert_schema.yml
 
 .PHONY: audit
-audit: .venv/run ## Look at how safe the store is, and change nothing (REPORT=FILE writes JSON)
+audit: .venv/run ## Audit the security of the store, and change nothing (REPORT=FILE writes JSON)
 	@$(PLAY) $(if $(REPORT),-e 'mlflow_mysql_audit_report="$(REPORT)"') playbooks/audit.yml
 
 .PHONY: rotate
-rotate: .venv/run ## Give the accounts new passwords, while clients go on
+rotate: .venv/run ## Give the accounts new passwords, without an outage
 	@$(PLAY) playbooks/rotate_passwords.yml
 
 .PHONY: backup
@@ -92,11 +92,11 @@ backup: .venv/run ## Make a full backup now
 	@$(PLAY) playbooks/backup.yml
 
 .PHONY: restore
-restore: .venv/run ## Bring back what the backups hold (ARGS='-e to=2026-11-23T18:00:00Z' up to a time)
+restore: .venv/run ## Restore the store from its backups (ARGS='-e to=2026-11-23T18:00:00Z' up to a time)
 	@$(PLAY) playbooks/restore.yml
 
 .PHONY: drill
-drill: .venv/run ## Restore the newest backup to prove it, and remove it again
+drill: .venv/run ## Restore the newest backup into a scratch server to prove it
 	@$(PLAY) playbooks/restore_drill.yml
 
 .PHONY: remove
@@ -104,13 +104,13 @@ remove: .venv/run ## Remove the store; data and passwords stay (ARGS='-e mlflow_
 	@$(PLAY) playbooks/remove.yml
 
 .PHONY: test
-test: ## Run every check, of what takes long a sample
+test: ## Run every check, and a sample of the long suites
 	$(MAKE) -j 2 --output-sync=target lint units hosts
 	$(MAKE) integration test-samples scenarios
 
 # Samples of the exhaustive harnesses, two side by side.
 .PHONY: test-samples
-test-samples: .venv/dev .cache/test-packages $(BASE_IMAGE) ## A sample of what takes long, drawn by SEED
+test-samples: .venv/dev .cache/test-packages $(BASE_IMAGE) ## A sample of the long suites, drawn by SEED
 	$(MAKE) -j 2 --output-sync=target test-catalogue sample-host-kills sample-backup-kills
 
 # The committed catalogue is what MLflow's migrations do, and a sample of the interruptions.
@@ -133,7 +133,7 @@ lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, san
 
 # Its exit status tells only whether the importer itself ran. ansible-lint has looked at the same files.
 .PHONY: tarball
-tarball: .venv/dev ## Build the collection, and have galaxy-importer look at it as Galaxy does
+tarball: .venv/dev ## Build the collection, and check it with galaxy-importer as Galaxy does
 	rm -rf .cache/dist && ansible-galaxy collection build --output-path .cache/dist
 	cd .cache/dist && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main *.tar.gz >import.log 2>&1 || \
 	  { cat import.log; exit 1; }
@@ -152,7 +152,7 @@ supported: $(SUPPORTED)/installed ## Unit tests and the playbooks' syntax on ano
 # Two files side by side, each worker with a server of its own. A group's servers take one that is starved for five
 # seconds for lost.
 .PHONY: integration
-integration: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Modules and image against the real MySQL (WHOLE=1: with every change by hand)
+integration: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Modules and image against the real MySQL (WHOLE=1: with every manual change of a schema)
 	cd $(LINK) && $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/integration/test_group.py tests/integration
 	cd $(LINK) && $(PYTEST) tests/integration/test_group.py
 
@@ -162,7 +162,7 @@ hosts: .venv/dev .cache/test-packages $(BASE_IMAGE)
 	for image in debian12 debian13; do molecule/shared/image/build.sh $$image-ready; done
 
 .PHONY: molecule
-molecule: hosts ## Molecule scenarios, two side by side, or only SCENARIO (WHOLE=1: with all that they leave out in make test)
+molecule: hosts ## Molecule scenarios, two side by side, or only SCENARIO (WHOLE=1: with the parts that make test leaves out)
 	tools/molecule.sh $(SCENARIO)
 
 # A sample of molecule.
@@ -175,7 +175,7 @@ test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after e
 	python tests/harness/interruptions.py $(if $(SAMPLE),--sample $(SAMPLE))
 
 .PHONY: test-releases
-test-releases: .venv/dev $(BASE_IMAGE) ## Make a store with every release of MLflow, look at it, upgrade it (RELEASES="1.30.1 3.5.1")
+test-releases: .venv/dev $(BASE_IMAGE) ## Make a store with every release of MLflow, check it, upgrade it (RELEASES="1.30.1 3.5.1")
 	python tests/harness/releases.py $(RELEASES)
 
 # A sample of test-kills, at any moment.
@@ -201,11 +201,11 @@ test-rotations: hosts ## Rotate every password 20 times in a row under eight log
 	ROTATIONS=20 tools/molecule.sh rotation
 
 .PHONY: test-group
-test-group: hosts ## All that can happen to a group: upgrades that fail, members lost, full disks, restores, rotations
+test-group: hosts ## Everything that can happen to a group: failed upgrades, lost members, full disks, restores, rotations
 	GROUP=whole tools/molecule.sh group
 
 .PHONY: catalogue
-catalogue: .venv/dev $(BASE_IMAGE) ## Make the catalogue of MLflow's schema again from every release
+catalogue: .venv/dev $(BASE_IMAGE) ## Regenerate the catalogue of MLflow's schema from every release
 	python tools/build_catalogue.py
 
 .PHONY: bench
@@ -214,11 +214,11 @@ bench: .venv/bench .cache/test-packages $(BASE_IMAGE) ## The real MLflow on SQLi
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only '$(ONLY)') $(if $(DATABASES),--databases $(DATABASES))
 
 .PHONY: bench-settings
-bench-settings: .venv/bench .cache/test-packages $(BASE_IMAGE) ## What each setting of the server does for MLflow, as ratios (RUNS=n, ONLY=regex)
+bench-settings: .venv/bench .cache/test-packages $(BASE_IMAGE) ## The effect of each server setting on MLflow, as ratios (RUNS=n, ONLY=regex)
 	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python bench/bench_settings.py $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only '$(ONLY)')
 
 .PHONY: bench-schema
-bench-schema: .venv/dev $(BASE_IMAGE) ## Time of a look at the schema against MLflow's and Alembic's, as ratios
+bench-schema: .venv/dev $(BASE_IMAGE) ## Time of a schema check against MLflow's and Alembic's, as ratios
 	python bench/bench_schema.py
 
 .PHONY: bench-deploy
@@ -230,25 +230,25 @@ bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 host
 	python bench/bench_fleet.py $(if $(HOSTS),--hosts $(HOSTS))
 
 .PHONY: bench-backup
-bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore against mysqldump, what writers lose, as ratios (ROWS="1000000 10000000")
+bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore against mysqldump, and writer throughput meanwhile, as ratios (ROWS="1000000 10000000")
 	$(SUDO) .venv/bin/python bench/bench_backup.py $(if $(ROWS),--rows $(ROWS))
 
 .PHONY: bench-failover
-bench-failover: hosts ## How long a group takes no writes when its primary is killed, and what is lost (KILLS=n)
+bench-failover: hosts ## A group's time without writes when its primary is killed, and lost writes (KILLS=n)
 	env -u ANSIBLE_CONFIG molecule converge -s group
 	python bench/bench_failover.py $(if $(KILLS),--kills $(KILLS))
 	env -u ANSIBLE_CONFIG molecule destroy -s group
 
 .PHONY: bench-indexes
-bench-indexes: .venv/dev $(BASE_IMAGE) ## Indexes that MLflow lacks: what they save its calls, what they cost, as ratios
+bench-indexes: .venv/dev $(BASE_IMAGE) ## Benefit and cost of the indexes that MLflow lacks, as ratios
 	python bench/bench_indexes.py
 
 .PHONY: bench-hardening
-bench-hardening: .venv/dev $(BASE_IMAGE) ## What TLS and the hardened container cost MLflow's logging, as ratios
+bench-hardening: .venv/dev $(BASE_IMAGE) ## Cost of TLS and the hardened container for MLflow's logging, as ratios
 	python bench/bench_hardening.py
 
 .PHONY: generated
-generated: .venv/dev ## Make the generated files again: db-backend-store, the tables of README.md
+generated: .venv/dev ## Regenerate db-backend-store, the pages of the roles, and the tables of README.md and docs/
 	ansible-playbook tools/render_db_backend_store.yml
 	python tools/readme_tables.py
 

@@ -10,18 +10,19 @@ type: stdout
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 version_added: 0.1.0
-short_description: One line a step with its time, failures once and as text
+short_description: One line per step with its duration, failures once and as text
 description:
-  - Prints a line for each task that changed something, or that is more than a look, with its time and, where a play has
-    several, its hosts. What was skipped is not printed, nor what only looked and found nothing to do.
+  - Prints a line for each task that changed something or did more than read, with its duration and, if the play has
+    several hosts, its hosts. Skipped tasks, and tasks that only read and found nothing to do, are not printed.
   - A failure is printed once, as text. Reports (P(ansible.builtin.debug#module)) are printed as text.
-  - Says every O(interval) seconds what is being waited for.
+  - Prints every O(interval) seconds what the run is waiting for.
   - In check mode the lines say what would change, and with C(--diff) how.
-  - Results under C(no_log) are not printed, as with P(ansible.builtin.default#callback). With C(-v) each result is.
+  - Results under C(no_log) are not printed, as with P(ansible.builtin.default#callback). With C(-v) all other results
+    are.
 options:
   interval:
     description:
-      - Seconds without output after which the run says what it is waiting for. V(0) says nothing.
+      - Seconds without output after which the run prints what it is waiting for. V(0) switches this off.
     type: float
     default: 10
     env:
@@ -223,7 +224,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         self._say(
-            "  No host of the inventory is meant: look at the inventory's groups and at --limit.",
+            "  No host of the inventory matches: check the inventory's groups and --limit.",
             C.COLOR_SKIP,
         )
 

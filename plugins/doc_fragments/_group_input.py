@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What filters are told of the hosts of a group. Private to this collection."""
+"""The input of filters about the hosts of a group. Private to this collection."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ class ModuleDocFragment:
 options:
   _input:
     description:
-      - Dictionary from the name of each host that was inspected to what
-        M(mlflow_ops.backend_store.mlflow_mysql_group_info) returned there.
-      - C(alone), beside that, is whether the host is out of the group for an upgrade or a restore.
+      - Dictionary from the name of each inspected host to the result of
+        M(mlflow_ops.backend_store.mlflow_mysql_group_info) there.
+      - C(alone) is added to the result, whether the host is standalone for an upgrade or a restore.
     type: dict
     required: true
   members:

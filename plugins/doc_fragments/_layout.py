@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that say what a store's directory holds. Private to this collection.
+"""The options for the contents of a store's directory. Private to this collection.
 
 `_store/layout.py` specifies them.
 """
@@ -11,7 +11,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   path:
-    description: The directory that holds everything of the store.
+    description: The store's directory.
     type: path
     required: true
   context:
@@ -20,12 +20,12 @@ options:
     default: {}
   files:
     description:
-      - Dictionary from the name of a file in the directory itself to its text, which everybody on the host may read.
+      - Dictionary from the name of a file in the directory itself to its text. Everybody on the host may read it.
     type: dict
     default: {}
   generate:
     description:
-      - Paths, relative to C(secrets/), of passwords. One whose file is missing or empty is generated.
+      - Paths of password files, relative to C(secrets/). Missing or empty ones get a generated password.
     type: list
     elements: str
     default: []
@@ -41,7 +41,7 @@ options:
   home:
     suboptions:
       path:
-        description: The directory that holds everything of the store.
+        description: The store's directory.
         type: path
         required: true
       context:
@@ -50,13 +50,12 @@ options:
         default: {}
       files:
         description:
-          - Dictionary from the name of a file in the directory itself to its text, which everybody on the host may
-            read.
+          - Dictionary from the name of a file in the directory itself to its text. Everybody on the host may read it.
         type: dict
         default: {}
       generate:
         description:
-          - Paths, relative to C(secrets/), of passwords. One whose file is missing or empty is generated.
+          - Paths of password files, relative to C(secrets/). Missing or empty ones get a generated password.
         type: list
         elements: str
         default: []

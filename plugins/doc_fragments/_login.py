@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that say how a module reaches MySQL. Private to this collection.
+"""The options for a module's connection to MySQL. Private to this collection.
 
 `_mysql/connection.py` specifies them. A module that has them is in the action group `mysql` of meta/runtime.yml.
 """
@@ -18,23 +18,22 @@ options:
   login_password:
     description:
       - The password of O(login_user). It is tried first.
-      - When neither this nor O(login_password_files) is given, a login without a password is tried.
+      - Without this and O(login_password_files), the module logs in without a password.
     type: str
   login_password_files:
     description:
       - Files on the host that may hold the password of O(login_user). They are tried in this order after
         O(login_password).
-      - A file's content is the password, less one trailing newline. Files that do not exist are passed over.
-      - With O(login_password) set to the wanted password and the file of an initial password here,
-        the same task works before and after the password was changed.
+      - A file's content is the password, less one trailing newline. Missing files are skipped.
+      - With the new password in O(login_password) and the file of an initial password here, the same task works
+        before and after the change of the password.
     type: list
     elements: path
     default: []
   login_host:
     description:
       - The name or address of the MySQL server.
-      - When O(login_unix_socket) is given, this only says where accounts other than O(login_user) are tried
-        over TCP.
+      - With O(login_unix_socket), this is only used to try accounts other than O(login_user) over TCP.
     type: str
     default: 127.0.0.1
   login_port:
@@ -44,20 +43,20 @@ options:
     default: 3306
   login_unix_socket:
     description:
-      - The path of the server's Unix socket on the host. O(login_user) then logs in through it, and not over
+      - The path of the server's Unix socket on the host. O(login_user) then logs in through the socket instead of
         TCP.
     type: path
   connect_timeout:
     description:
-      - The number of seconds that one attempt to connect and log in may take.
+      - The timeout of one attempt to connect and log in, in seconds.
     type: int
     default: 10
   ca_cert:
     description:
       - The path of the certificate of the CA that signed the server's certificate.
       - Connections over TCP then use TLS, and the server's certificate is verified.
-      - Without this and the other options for TLS, PyMySQL decides. From 1.2 on it uses TLS where the server
-        offers it, but verifies nothing. Older ones use none.
+      - Without this and the other options for TLS, PyMySQL decides. Version 1.2 and newer use TLS if the server
+        offers it, but verify nothing. Older versions use no TLS.
     type: path
     aliases: [ssl_ca]
   client_cert:
@@ -73,8 +72,8 @@ options:
   check_hostname:
     description:
       - Whether the server's certificate must be for O(login_host).
-      - When this is not set, it must be whenever O(ca_cert) is given.
-      - V(false) without O(ca_cert) asks for TLS without verifying the server's certificate.
+      - By default it must if O(ca_cert) is given.
+      - V(false) without O(ca_cert) uses TLS without verifying the server's certificate.
     type: bool
 attributes:
   action_group:
@@ -87,6 +86,6 @@ requirements:
   - PyMySQL >= 1.0.2 (C(python3-pymysql) on Debian and Ubuntu)
   - cryptography, for accounts with V(caching_sha2_password) over TCP without TLS (C(python3-cryptography))
 notes:
-  - A wrong password fails at once, nothing is tried twice.
+  - A wrong password fails at once. No password is tried twice.
   - Passwords are sent to the server in UTF-8, as MySQL's own client does.
 """

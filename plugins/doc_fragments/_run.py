@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What plugins are told of the run that they are part of. Private to this collection."""
+"""The options that describe the present run. Private to this collection."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ class ModuleDocFragment:
     PURPOSE = r"""
 options:
   recovers:
-    description: Whether the run gives root a new password, so that the old one may be lost.
+    description: Whether the run gives root a new password. The old one may then be lost.
     type: bool
     default: false
   restores:
-    description: Whether the run restores the data, so that it may be missing.
+    description: Whether the run restores the data. The data may then be missing.
     type: bool
     default: false
 """
 
-    # For a filter that makes commands which go on from this run.
+    # For a filter that makes commands to continue after this run.
     COMMAND = r"""
 options:
   host:
     description:
-      - The name of the one host that the command is limited to. Without it, the limit of this run is repeated.
+      - The name of the host to limit the command to. Without it, the command has this run's limit.
     type: str
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that name MLflow's database, and the schema that it is to have. Private to this collection.
+"""The options for MLflow's database and its target schema. Private to this collection.
 
 `_schema/options.py` specifies them.
 """
@@ -21,21 +21,20 @@ options:
 options:
   app:
     description:
-      - Whose schema it is. V(tracking) is MLflow itself, V(auth) is C(mlflow.server.auth).
+      - The application of the schema. V(tracking) is MLflow itself, V(auth) is C(mlflow.server.auth).
     type: str
     choices: [tracking, auth]
     default: tracking
   mlflow_version:
     description:
-      - The MLflow release that the store is for, such as V(3.5.1). A release that the catalogue does not have is
-        refused.
+      - The target MLflow release, such as V(3.5.1). A release that is not in the catalogue is refused.
       - The default of M(mlflow_ops.backend_store.mlflow_schema_info) is the newest release in the catalogue, the
         default of M(mlflow_ops.backend_store.mlflow_schema) is the release in its
         O(mlflow_ops.backend_store.mlflow_schema#module:virtualenv).
     type: str
   data_directory:
     description:
-      - The path of the server's data as this host sees it. With it, a disk that is too full to rebuild the largest
-        table is a blocker, see RV(mlflow_ops.backend_store.mlflow_schema_info#module:blockers).
+      - The path of the server's data directory on this host. With it, insufficient disk space for a rebuild of the
+        largest table is a blocker, see RV(mlflow_ops.backend_store.mlflow_schema_info#module:blockers).
     type: path
 """

@@ -12,20 +12,20 @@ name: mlflow_identity_problems
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Compare the store that variables describe with the one that is there
+short_description: Compare the store in the variables with the existing one
 description:
-  - Another home, another name of the container, another database or another group would make an empty store beside the
-    one that is there. Each is found, and so are secrets that are gone.
+  - Another directory, another name of the container, another database or another group would create an empty store
+    beside the existing one. The filter detects each of them, and missing secrets.
 positional: _input
 extends_documentation_fragment:
   - mlflow_ops.backend_store._run.purpose
 options:
   _input:
-    description: What M(mlflow_ops.backend_store.mlflow_mysql_host_info) found on the host.
+    description: The result of M(mlflow_ops.backend_store.mlflow_mysql_host_info) on the host.
     type: dict
     required: true
   home:
-    description: The directory that the store is to have.
+    description: The target directory of the store.
     type: str
     required: true
   container:
@@ -33,7 +33,7 @@ options:
     type: str
     required: true
   database:
-    description: The database of MLflow.
+    description: MLflow's database.
     type: str
     required: true
   auth_database:
@@ -48,14 +48,14 @@ options:
     elements: str
     default: []
   present:
-    description: Whether the store is to run, or to be used.
+    description: Whether the store must exist, to run or to be used.
     type: bool
     default: true
   network:
-    description: The name of the network that the container is to be in.
+    description: The name of the container's network.
     type: str
   subnet:
-    description: The addresses that the network has on each member of a group.
+    description: The subnet of that network on each member of a group.
     type: str
 """
 
@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: A line for each problem, with what is there and how to go on.
+  description: A line for each problem, with the existing store and the remedy.
   type: list
   elements: str
 """

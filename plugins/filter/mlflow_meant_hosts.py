@@ -23,15 +23,15 @@ author:
 version_added: 0.1.0
 short_description: End a run that would reach no host
 description:
-  - Returns the name of the group as it is, for the C(hosts) of a play, and ends the run with one line and the return
-    code 4 if the inventory has no host of it, or the limit leaves none. Ansible itself skips such a play, and the run
-    ends well.
-  - A playbook that imports one of this collection's may have hosts of its own, and goes on.
+  - Returns the unchanged name of the group, for the C(hosts) of a play. If the inventory has no host of the group, or
+    the limit excludes all of them, the run ends with one line and the return code 4. Ansible itself would skip such a
+    play and end without an error.
+  - A playbook with its own hosts that imports one of this collection's playbooks continues.
 positional: _input
 options:
   _input:
     description:
-      - Name of the group that the play is for.
+      - Name of the play's group.
     type: str
     required: true
   groups:
@@ -41,7 +41,7 @@ options:
     required: true
   others:
     description:
-      - Further groups, for which other plays of the playbook are.
+      - The groups of other plays of the playbook.
     type: list
     elements: str
     default: []

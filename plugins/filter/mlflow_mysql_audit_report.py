@@ -10,10 +10,10 @@ name: mlflow_mysql_audit_report
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Make a table of an audit of a MySQL store
+short_description: Format an audit of a MySQL store as a table
 description:
-  - Makes a text for a terminal of what M(mlflow_ops.backend_store.mlflow_mysql_audit) returned. What fails comes first,
-    with what was found and what to do.
+  - Formats the result of M(mlflow_ops.backend_store.mlflow_mysql_audit) for a terminal. Failed controls come first,
+    with the finding and the remedy.
   - Lines have at most 92 characters, so that they fit a terminal of 100 with Ansible's indentation.
   - For JSON, use P(ansible.builtin.to_nice_json#filter).
 positional: _input

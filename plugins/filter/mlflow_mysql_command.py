@@ -16,12 +16,12 @@ name: mlflow_mysql_command
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Make the command that runs a playbook on the store of this run
+short_description: Make the command for another playbook on this run's store
 description:
-  - Makes a line for a shell that names the inventory, the limit and those variables that this run was started with. It
-    calls C(make) where C(make) started the run, and C(ansible-playbook) otherwise.
-  - Of what was given with C(-e), files are repeated, and variables that say which store is meant. Others may be
-    secrets and are not.
+  - Makes a shell command with this run's inventory, limit and variables. It calls C(make) if C(make) started the run,
+    and C(ansible-playbook) otherwise.
+  - Of the values of C(-e), it repeats files and the variables that name the store. It omits the others, which may be
+    secrets.
 positional: _input
 extends_documentation_fragment:
   - mlflow_ops.backend_store._run.command
@@ -33,7 +33,7 @@ options:
     required: true
   extra:
     description:
-      - Further words of the command.
+      - More words for the command.
     type: list
     elements: str
     default: []

@@ -10,15 +10,15 @@ name: mlflow_mysql_given_passwords
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Give accounts the passwords that are in variables
+short_description: Add the passwords from variables to accounts
 description:
-  - A plan of M(mlflow_ops.backend_store.mlflow_mysql_plan) has no password. Where one is in a variable, the account has
-    C(given) with the name of the variable's account; it is put in here, in the task that needs it.
-  - Use it in tasks with C(no_log) only.
+  - A plan of M(mlflow_ops.backend_store.mlflow_mysql_plan) has no passwords. If a variable sets one, the account has
+    C(given) with the name of the variable's account. This filter adds the password in the task that needs it.
+  - Use it only in tasks with C(no_log).
 positional: _input
 options:
   _input:
-    description: Accounts as the plan has them.
+    description: Accounts from the plan.
     type: list
     elements: dict
     required: true

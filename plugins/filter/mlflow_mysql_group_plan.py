@@ -10,17 +10,17 @@ name: mlflow_mysql_group_plan
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Decide who begins a group of MySQL servers and who joins it
+short_description: Decide which server starts a group of MySQL servers and which join it
 description:
-  - Decides from what all hosts know of the group, which M(mlflow_ops.backend_store.mlflow_mysql_group_info) returns.
-  - A group begins once. It begins only when every host was looked at and none has been a member before.
+  - Decides from the results of M(mlflow_ops.backend_store.mlflow_mysql_group_info) on all hosts.
+  - A group is created once, and only if every host was inspected and none has been a member before.
 positional: _input
 extends_documentation_fragment:
   - mlflow_ops.backend_store._group_input
 options:
   recover:
     description:
-      - Whether the group begins again after all members have stopped, or too many of them were lost.
+      - Whether to start the group again after all members have stopped, or too many of them were lost.
     type: bool
     default: false
 seealso:
@@ -37,9 +37,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(problems) is a list of what stands in the way, each with its remedy. C(source) is the host whose data the others
-      get. C(bootstrap) says whether the group begins there. C(online) are the hosts in the group, C(join) those
-      that are not yet. C(primary) is the host that is the primary, or null.
+    - C(problems) is a list of problems, each with its remedy. C(source) is the host whose data the others get.
+      C(bootstrap) is whether the group starts there. C(online) has the hosts in the group, C(join) those that have yet
+      to join. C(primary) is the primary, or null.
   type: dict
 """
 

@@ -10,9 +10,9 @@ name: mlflow_mysql_group_report
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Make a table of a group of MySQL servers
+short_description: Format the state of a group of MySQL servers as a table
 description:
-  - Makes a text for a terminal of what M(mlflow_ops.backend_store.mlflow_mysql_group_info) returned on each host.
+  - Formats the results of M(mlflow_ops.backend_store.mlflow_mysql_group_info) on each host for a terminal.
 positional: _input
 extends_documentation_fragment:
   - mlflow_ops.backend_store._group_input

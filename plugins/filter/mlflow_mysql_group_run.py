@@ -12,10 +12,10 @@ name: mlflow_mysql_group_run
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Tell what the hosts of a run know of their group
+short_description: Collect what the hosts of a run know of their group
 description:
-  - Gathers what tasks of the role P(mlflow_ops.backend_store.mlflow_replication#role) noted on each member.
-  - It is gathered anew whenever it is asked, since hosts may fail in between.
+  - Collects the results of the role P(mlflow_ops.backend_store.mlflow_replication#role)'s tasks on each member.
+  - It collects them again each time, since hosts may fail in between.
 positional: _input
 options:
   _input:
@@ -61,11 +61,11 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(found), a dictionary from each host that was inspected to what
-      M(mlflow_ops.backend_store.mlflow_mysql_group_info) returned, and C(alone).
-    - C(alone), the members that left the group for the time of an upgrade or a restore; C(cut_off), the hosts with a
-      way to the group that did not get the new passwords; C(authorities), the certificates of the members' CAs;
-      C(addresses), a dictionary from each member to its address.
+    - C(found), a dictionary from each inspected host to the result of
+      M(mlflow_ops.backend_store.mlflow_mysql_group_info) and C(alone).
+    - C(alone), the members that are standalone for an upgrade or a restore; C(cut_off), the hosts with a proxy that did
+      not get the new passwords; C(authorities), the certificates of the members' CAs; C(addresses), a dictionary from
+      each member to its address.
   type: dict
 """
 

@@ -13,16 +13,16 @@ name: mlflow_mysql_image_placement
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Say who builds an image, and who gets it from whom
+short_description: Decide which host builds an image and which hosts receive it
 description:
-  - Of hosts that want the same image one builds it, or has it from earlier, and the others get it from there.
-  - It is decided anew whenever it is asked, since hosts may fail in between.
+  - Of the hosts that need the same image, one builds it or already has it, and the others receive it from there.
+  - It decides again each time, since hosts may fail in between.
 positional: _input, name
 options:
   _input:
     description:
-      - The variables of all hosts, with their C(mlflow_mysql_store) and, if they want an image that they have not,
-        C(__mlflow_mysql_wants).
+      - The variables of all hosts, with their C(mlflow_mysql_store), and with C(__mlflow_mysql_wants) if they need an
+        image.
     type: dict
     required: true
   name:
@@ -35,12 +35,12 @@ options:
     elements: str
     required: true
   hosts:
-    description: The hosts of the play that did not fail, of earlier batches too.
+    description: The hosts of the play that did not fail, including earlier batches.
     type: list
     elements: str
     required: true
   distribution:
-    description: How images are handed out.
+    description: How hosts receive images.
     type: str
     choices: [archive, registry]
     required: true
@@ -71,9 +71,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(wanting), a dictionary from each host that wants an image to its reference; C(requester), the first of them;
-      C(source), the host that has what that one wants, or builds it; C(receivers), those that get it from there;
-      C(leader), the first of those that want the same as this host; C(builds), whether this host builds.
+    - C(wanting), a dictionary from each host that needs an image to its reference; C(requester), the first of them;
+      C(source), the host that has or builds the requester's image; C(receivers), the hosts that receive it from there;
+      C(leader), the first of the hosts that need the same image as this host; C(builds), whether this host builds it.
   type: dict
 """
 

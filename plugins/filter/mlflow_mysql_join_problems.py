@@ -12,9 +12,9 @@ name: mlflow_mysql_join_problems
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Say why a host's data is not replaced by that of its group
+short_description: Report why a host's data must not be replaced by its group's data
 description:
-  - A host that joins a group gets a copy of the group's data. Data that nothing else has is not replaced.
+  - A host that joins a group gets a copy of the group's data. Data that exists nowhere else is not replaced.
 positional: _input, seen
 options:
   _input:
@@ -22,7 +22,7 @@ options:
     type: str
     required: true
   seen:
-    description: What M(mlflow_ops.backend_store.mlflow_mysql_group_info) returned there.
+    description: The result of M(mlflow_ops.backend_store.mlflow_mysql_group_info) there.
     type: dict
     required: true
   was_member:

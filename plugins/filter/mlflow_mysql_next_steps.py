@@ -19,9 +19,9 @@ name: mlflow_mysql_next_steps
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Say whether MLflow can use a store, and what to do next
+short_description: Report whether MLflow can use a store, and the next steps
 description:
-  - Makes the first sentence of the deploy's summary, and its list of commands, for what state the schemas are in. The
+  - Makes the first sentence of the deploy's summary, and its list of commands, from the state of the schemas. The
     commands are those of P(mlflow_ops.backend_store.mlflow_mysql_command#filter).
 positional: _input
 extends_documentation_fragment:
@@ -31,7 +31,7 @@ options:
     description:
       - The schemas of the store, one dictionary each. RV(_value) depends on C(state), one of those that
         M(mlflow_ops.backend_store.mlflow_schema_info) returns, or V(not compared), or V(predicted); C(database);
-        C(wanted), the version of MLflow that is to use it; and C(versions), a list of those that wrote it.
+        C(wanted), the target version of MLflow; and C(versions), a list of the versions that have this schema.
     type: list
     elements: dict
     required: true
@@ -52,11 +52,11 @@ options:
     default: mlflow_mysql_db
   docker_host:
     description:
-      - Address of its engine, where it is not the host's own.
+      - Address of its engine, if it is not the host's own.
     type: str
   backup_program:
     description:
-      - Path of the program that makes the backups.
+      - Path of the backup program.
     type: str
     default: ''
   environment_file:

@@ -13,10 +13,10 @@ name: mlflow_program_problem
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Say why a task failed that runs a program
+short_description: Report why a task that runs a program failed
 description:
-  - The program C(mlflow-mysql-backup) prints its problem as JSON. One that was killed prints nothing, and Ansible says
-    C(non-zero return code) only, so the signal is named.
+  - The program C(mlflow-mysql-backup) prints its problem as JSON. If it was killed, it prints nothing and Ansible only
+    says C(non-zero return code). The filter then names the signal.
 positional: _input
 options:
   _input:

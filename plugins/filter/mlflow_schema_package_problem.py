@@ -13,14 +13,14 @@ name: mlflow_schema_package_problem
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Say in one line why pip could not install a package
+short_description: Report in one line why pip could not install a package
 description:
-  - Of a version that is not there it names the nearest ones that are, where pip lists all of them.
+  - For a version that does not exist it names the nearest existing ones, whereas pip lists all of them.
 positional: _input
 options:
   _input:
     description:
-      - What pip wrote on standard error.
+      - The standard error of pip.
     type: str
     required: true
 """

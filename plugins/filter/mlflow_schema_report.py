@@ -10,10 +10,9 @@ name: mlflow_schema_report
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Make a report of the schema of an MLflow backend store
+short_description: Format a report of the schema of an MLflow backend store
 description:
-  - Makes a text for a terminal, or a page for a browser, of what M(mlflow_ops.backend_store.mlflow_schema_info)
-    returned.
+  - Formats the result of M(mlflow_ops.backend_store.mlflow_schema_info) for a terminal, or as a page for a browser.
   - The page is one file that loads nothing and runs no script. It follows the light or dark mode of the reader,
     fits a phone and can be printed.
   - The same input gives the same report.
@@ -35,7 +34,7 @@ options:
     default: text
   time:
     description:
-      - When the input was read, as the page is to show it.
+      - The time of the input, for the page.
     type: str
     default: ''
 seealso:

@@ -13,15 +13,15 @@ name: mlflow_schema_upgrade_result
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
-short_description: Say what came of an upgrade of MLflow's schema
+short_description: Report the result of an upgrade of MLflow's schema
 description:
-  - Compares what M(mlflow_ops.backend_store.mlflow_schema_info) found after an upgrade with the manifest of the full
+  - Compares the result of M(mlflow_ops.backend_store.mlflow_schema_info) after an upgrade with the manifest of the full
     backup from before it.
 positional: _input, manifest, seconds
 options:
   _input:
     description:
-      - What the module returned with O(mlflow_ops.backend_store.mlflow_schema_info#module:exact_rows=true).
+      - The module's result with O(mlflow_ops.backend_store.mlflow_schema_info#module:exact_rows=true).
     type: dict
     required: true
   manifest:
@@ -31,7 +31,7 @@ options:
     required: true
   seconds:
     description:
-      - For how many seconds writers were locked out.
+      - The number of seconds of the write lock.
     type: float
   backup:
     description:
@@ -59,7 +59,7 @@ RETURN = r"""
 _value:
   description:
     - C(database), C(mlflow_version), C(state), C(revision_before), C(revision_after), C(migrations) (their number,
-      V(null) if nothing says), C(rows_before), C(rows_after), C(tables) (those whose numbers of rows differ, each with
+      V(null) if it is unknown), C(rows_before), C(rows_after), C(tables) (those whose numbers of rows differ, each with
       C(before) and C(after)), C(downtime_seconds), C(backup), and all of it as C(text).
   type: dict
 """

@@ -12,22 +12,20 @@ author:
 version_added: 0.1.0
 short_description: Make the URI of an MLflow backend store in MySQL
 description:
-  - Makes the URI that MLflow takes as C(--backend-store-uri), C(--registry-store-uri) or
-    E(MLFLOW_BACKEND_STORE_URI).
-  - User and password are percent-encoded, so that any character may stand in them. A C(%) of the result needs
-    no further escaping for MLflow, which escapes it itself where Alembic wants that. In a systemd unit write
-    it C(%%).
+  - Makes the URI for C(--backend-store-uri), C(--registry-store-uri) or E(MLFLOW_BACKEND_STORE_URI) of MLflow.
+  - User and password are percent-encoded and may have any character. Do not escape a C(%) of the result for MLflow,
+    which does so for Alembic. In a systemd unit, write it as C(%%).
 positional: _input
 options:
   _input:
     description:
-      - Where the store is, and as whom to log in.
+      - The address of the store, and the login.
     type: dict
     required: true
     suboptions:
       host:
         description:
-          - A host name or an IP address. An IPv6 address may stand in brackets or not.
+          - A host name or an IP address. Brackets around an IPv6 address are optional.
         type: str
         required: true
       port:
@@ -37,7 +35,7 @@ options:
         default: 3306
       database:
         description:
-          - MLflow's database. Letters, digits and C(_ $ . -) only, as not every SQLAlchemy decodes this part.
+          - MLflow's database. Only letters, digits and C(_ $ . -), since not every SQLAlchemy decodes this part.
         type: str
         default: mlflow
       user:
@@ -48,20 +46,19 @@ options:
       password:
         description:
           - The account's password. Without one the URI has none.
-          - For O(driver=pymysql) the UTF-8 bytes of characters beyond ASCII stand in the URI as Latin-1
-            characters, so that PyMySQL, which sends passwords in Latin-1, sends what MySQL expects.
-            Such a URI is for PyMySQL only.
+          - For O(driver=pymysql) the UTF-8 bytes of characters beyond ASCII are in the URI as Latin-1 characters.
+            PyMySQL sends passwords in Latin-1, and so sends the bytes that MySQL expects. Such a URI is only for
+            PyMySQL.
         type: str
   driver:
     description:
-      - The Python library that MLflow reaches MySQL with.
+      - MLflow's Python library for MySQL.
     type: str
     choices: [pymysql, mysqlclient, mysqlconnector]
     default: pymysql
   ssl_ca:
     description:
-      - The path, on the host that runs MLflow, of the certificate of the authority that signed the server's
-        certificate.
+      - The path, on MLflow's host, of the certificate of the CA that signed the server's certificate.
       - The connection then uses TLS, and the certificate is verified.
     type: str
   ssl_cert:
@@ -79,11 +76,11 @@ options:
     default: true
   charset:
     description:
-      - The character set of the connection. Without it the driver's own is used, which is utf8mb4.
+      - The character set of the connection. The default is the driver's, which is utf8mb4.
     type: str
   mask:
     description:
-      - Show C(***) in place of the password, for messages.
+      - Whether to show C(***) instead of the password, for messages.
     type: bool
     default: false
 seealso:

@@ -11,10 +11,10 @@ author:
 version_added: 0.1.0
 short_description: Return the default of a variable of this collection's roles
 description:
-  - Returns what is written in the defaults of the role that has the variable. That role need not be in the play.
+  - Returns the value from the defaults of the variable's role. That role need not be in the play.
 options:
   _terms:
-    description: Names of variables whose defaults are no templates.
+    description: Names of variables whose defaults are not templates.
     type: list
     elements: str
     required: true

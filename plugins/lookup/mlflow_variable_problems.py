@@ -9,24 +9,24 @@ name: mlflow_variable_problems
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 version_added: 0.1.0
-short_description: Find variables that this collection does not know, or whose values are of another type
+short_description: Find unknown variables and variables of the wrong type
 description:
-  - Looks, on the controller, at the names of all variables of a host, and at the values of those that the roles of this
-    collection specify.
-  - A name that begins like those of this collection and is none of them is a problem that names the nearest one. So is
-    another beginning that is nearly one of them, a name that lacks a part (C(mlflow_port)), and what is almost
-    C(to), C(before) or C(member) on the command line.
-  - A play that takes names without a prefix lists them in C(__mlflow_variables_taken). There any other name on the
-    command line is a problem, unless it begins with an underscore or C(ansible_), or a variable of the user's own
-    names it.
-  - An empty value of what chooses a part, such as C(to), is a problem, as all would be chosen.
+  - Checks, on the controller, the names of all variables of a host, and the values of those that this collection's
+    roles specify.
+  - An unknown name with a prefix of this collection is a problem, and the message suggests the nearest name. So are a
+    misspelt prefix, a name that lacks a part (C(mlflow_port)), and a misspelt C(to), C(before) or C(member) on the
+    command line.
+  - A play that takes names without a prefix lists them in C(__mlflow_variables_taken). In such a play any other name
+    on the command line is a problem, unless it begins with an underscore or C(ansible_), or one of the user's own
+    variables refers to it.
+  - An empty value of an option that selects a part, such as C(to), is a problem, since it would select everything.
 options:
   _terms:
     description: Nothing.
     type: list
     elements: str
   ignored:
-    description: Names, or patterns like C(mlflow_mysql_site_*), of variables that users have for purposes of their own.
+    description: Names or patterns, such as C(mlflow_mysql_site_*), of users' own variables.
     type: list
     elements: str
     default: []
@@ -43,7 +43,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: One line for each problem, what is wrong and what to do.
+  description: One line for each problem, with the remedy.
   type: list
   elements: str
   sample:

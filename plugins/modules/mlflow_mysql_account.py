@@ -12,14 +12,13 @@ author:
 version_added: 0.1.0
 short_description: Manage MySQL accounts, their passwords and privileges, and MLflow's database
 description:
-  - Makes accounts, their passwords and their privileges what they should be, all in one call, and makes the
-    database.
-  - A password is only set when it is not the account's. That is told by the hash that the server keeps, or by
-    logging in where the account's plugin is not C(caching_sha2_password).
+  - Creates and updates accounts, their passwords and their privileges in one call, and creates the database.
+  - A password is only set if it differs from the account's. The module compares it with the server's hash, or
+    tries a login if the account's plugin is not C(caching_sha2_password).
   - Values reach the server as bound parameters. A password may hold quotes, backslashes, C(%), spaces and
     characters beyond ASCII.
-  - At the end each account is logged in to, so that success means that it can be used.
-  - The module can be interrupted anywhere. The next run finishes the work.
+  - At the end the module logs in as each account. Success means that the accounts can be used.
+  - The module can be interrupted at any point. The next run finishes the work.
 extends_documentation_fragment:
   - mlflow_ops.backend_store._attributes
   - mlflow_ops.backend_store._login
@@ -32,7 +31,7 @@ attributes:
   idempotent:
     support: full
     details:
-      - An account whose O(accounts[].host) does not match this host's address cannot be logged in to.
+      - The module cannot log in as an account whose O(accounts[].host) does not match this host's address.
         Set O(accounts[].verify=false) for such an account.
 options:
   accounts:
@@ -44,7 +43,7 @@ options:
     suboptions:
       name:
         description:
-          - The user name, of 32 characters at most.
+          - The user name, at most 32 characters.
         type: str
         required: true
       host:
@@ -61,96 +60,94 @@ options:
       password:
         description:
           - The password. It cannot be empty.
-          - Without it and O(accounts[].password_file), the password is left alone, and the account must
+          - Without this and O(accounts[].password_file), the password is left alone, and the account must
             exist.
         type: str
       password_file:
         description:
-          - A file on the host that holds the password. Its content counts, less one trailing newline.
+          - A file on the host with the password. One trailing newline is ignored.
         type: path
       update_password:
         description:
-          - V(always) sets the password when it is not the account's, which an old one that is still valid is not. If it
-            is that one, the account has no other password afterwards.
-          - V(on_create) sets it on a new account only, and does not try it on an existing one.
+          - V(always) sets the password if it is not the account's current one. An old password that is still valid is
+            not the current one; setting it leaves the account with this password only.
+          - V(on_create) sets the password of a new account only, and does not try it on an existing one.
         type: str
         choices: [always, on_create]
         default: always
       retain_old_password:
         description:
-          - When the password is set, the one from before stays valid beside it, until it is discarded, so that clients
-            can change over. MySQL keeps one such password; a second is refused. If the password is the one from before,
-            the two change places.
+          - Whether the old password stays valid beside a new one until it is discarded, so that clients can change
+            over. MySQL keeps one old password; a second one is refused. If the new password is the old one, the two
+            are swapped.
         type: bool
         default: false
       discard_old_password:
         description:
-          - The password from before is made invalid. It is refused if the password given is not the account's newest.
+          - Whether to discard the old password. This is refused if the given password is not the account's newest.
         type: bool
         default: false
       require:
         description:
-          - V(ssl) refuses sessions of the account without TLS, V(x509) also those without a certificate that an
-            authority of the server signed. When this is not set, it is left alone.
+          - V(ssl) refuses sessions of the account without TLS, V(x509) also sessions without a certificate signed by
+            one of the server's CAs. By default this is left alone.
         type: str
         choices: [none, ssl, x509]
       max_user_connections:
         description:
-          - How many sessions the account may have at a time, V(0) for as many as the server takes. When this is not
-            set, it is left alone.
+          - Maximum number of concurrent sessions of the account, V(0) for no limit. By default this is left alone.
         type: int
       privileges:
         description:
-          - The privileges on O(accounts[].on), such as V(SELECT). V(ALL) stands for all of them but V(GRANT
+          - The privileges on O(accounts[].on), such as V(SELECT). V(ALL) stands for all of them except V(GRANT
             OPTION).
-          - The account has exactly these there afterwards, missing ones are granted and others are revoked.
-            An empty list takes all of them away.
+          - Afterwards the account has exactly these privileges there. Missing ones are granted and others are revoked.
+            An empty list revokes all of them.
           - Privileges on other databases, tables and columns are left alone.
-          - A grant on the same name whose C(_) or C(%) was not escaped reaches other databases too. It is
-            taken away.
-          - When this is not set, the privileges are left alone.
+          - A grant on the same name with an unescaped C(_) or C(%) reaches other databases too. It is revoked.
+          - By default the privileges are left alone.
         type: list
         elements: str
       'on':
         description:
-          - The database that O(accounts[].privileges) are for, or V(*) for global privileges.
-          - When this is not set, it is O(database).
+          - The database for O(accounts[].privileges), or V(*) for global privileges.
+          - The default is O(database).
         type: str
       global_privileges:
         description:
-          - The global privileges, such as V(RELOAD), compared as O(accounts[].privileges) are.
-          - When this is not set, global privileges are left alone.
+          - The global privileges, such as V(RELOAD), compared like O(accounts[].privileges).
+          - By default global privileges are left alone.
         type: list
         elements: str
       more_privileges:
         description:
-          - Dictionary from the name of another database to the list of privileges on it, compared as
-            O(accounts[].privileges) are.
+          - Dictionary from the name of another database to the list of privileges on it, compared like
+            O(accounts[].privileges).
         type: dict
         default: {}
         version_added: 0.1.0
       verify:
         description:
           - Whether a login as the account must succeed at the end.
-          - V(localhost) accounts are tried through O(login_unix_socket), others over TCP at O(login_host). Of
-            several accounts of one user with one password, one is tried, whichever this host may log in to.
-          - When this is not set, it is so for an account with a password, but not for a V(localhost) account
-            without O(login_unix_socket), nor for O(accounts[].update_password=on_create) on an existing
-            account, nor for O(accounts[].require=x509) without O(client_cert).
+          - V(localhost) accounts are tried through O(login_unix_socket), others over TCP at O(login_host). If several
+            accounts have the same user and the same password, only one that accepts this host is tried.
+          - The default is V(true) for an account with a password, and V(false) for a V(localhost) account without
+            O(login_unix_socket), for O(accounts[].update_password=on_create) on an existing account, and for
+            O(accounts[].require=x509) without O(client_cert).
         type: bool
   owner:
     description:
-      - A mark that every account of O(accounts) but root gets, as the user attribute C(mlflow_ops_owner), so that they
-        are known again.
-      - An account of O(accounts) that has no mark is refused, and nothing is changed, where others have it and its
-        password is not the one given here. It is somebody else's.
+      - A mark for every account of O(accounts) except root, stored as the user attribute C(mlflow_ops_owner). Later
+        runs recognise the accounts by it.
+      - An existing account of O(accounts) without the mark is refused, and nothing is changed, if other accounts have
+        the mark and its password differs from the given one. It belongs to somebody else.
     type: str
   unlisted:
     description:
       - V(remove) removes accounts with the mark of O(owner) that are not in O(accounts). Accounts without the mark are
-        never touched.
-      - An account with whose rights a trigger, view, routine or event runs is not removed, nor is one with
-        O(accounts[].state=absent). The statements that end that are in the message.
+        never changed.
+      - An account that is the definer of a trigger, view, routine or event is not removed, also not with
+        O(accounts[].state=absent). The message has the statements that change the definer.
     type: str
     choices: [keep, remove]
     default: keep
@@ -185,12 +182,12 @@ options:
     default: []
   server_certificate:
     description:
-      - File on the host with the certificate, in PEM form, that the server is to present at O(login_host). If it
-        presents another, it reads its files again, without a restart and without ending sessions.
+      - File on the host with the certificate, in PEM form, that the server must present at O(login_host). If the server
+        presents another one, it reloads its files, without a restart and without ending sessions.
     type: path
   database:
     description:
-      - A database to make if it is missing. An existing one is left as it is, and a database is never
+      - A database to create if it is missing. An existing database is left alone, and no database is ever
         removed.
     type: str
   database_charset:
@@ -201,24 +198,22 @@ options:
   database_collation:
     description:
       - The collation of a new O(database).
-      - The default tells C(Loss) from C(loss), which are two metrics to MLflow.
-        A collation that ignores case merges them, or fails with duplicate keys.
+      - The default distinguishes C(Loss) from C(loss), which are two metrics in MLflow. A collation that ignores
+        case merges them, or fails with duplicate keys.
     type: str
     default: utf8mb4_0900_bin
   wait_timeout:
     description:
       - The number of seconds to wait for the server before anything else.
-      - First for MySQL's greeting over TCP at O(login_host) and O(login_port). An open port is not enough,
-        as a
-        container's port is open before MySQL listens. Then for the login as O(login_user).
-      - A refused login ends the waiting at once. With V(0) nothing is waited for.
+      - The module waits for MySQL's greeting over TCP at O(login_host) and O(login_port), and then for the login as
+        O(login_user). An open port is not enough, since a container's port is open before MySQL listens.
+      - A refused login ends the wait at once. With V(0) the module does not wait.
     type: float
     default: 0
 notes:
-  - PyMySQL itself sends a password that is given as text in Latin-1, which MySQL refuses if it holds
-    characters beyond ASCII. This module sends UTF-8, and P(mlflow_ops.backend_store.mlflow_store_uri#filter)
-    makes a URI with which PyMySQL does too.
-  - The module does not switch the binary log off. Accounts are replicated.
+  - PyMySQL sends a password in Latin-1 by default, and MySQL then refuses characters beyond ASCII. This module
+    sends UTF-8, and P(mlflow_ops.backend_store.mlflow_store_uri#filter) makes a URI with which PyMySQL does too.
+  - The module does not switch off the binary log. Accounts are replicated.
 seealso:
   - plugin: mlflow_ops.backend_store.mlflow_store_uri
     plugin_type: filter
@@ -280,8 +275,8 @@ EXAMPLES = r"""
 RETURN = r"""
 accounts:
   description:
-    - What happened, or would happen, to each account, in the order of O(accounts).
-    - When the module fails on the way, those that were finished.
+    - The changes of each account, or in check mode the predicted changes, in the order of O(accounts).
+    - If the module fails, only the finished accounts.
   returned: when the server was reached
   type: list
   elements: dict
@@ -298,21 +293,21 @@ accounts:
       description: Whether the account is new.
       type: bool
     password_changed:
-      description: Whether the password was set. It is for a new account.
+      description: Whether the password was set, also for a new account.
       type: bool
     old_password_discarded:
-      description: Whether a password from before was made invalid.
+      description: Whether an old password was discarded.
       type: bool
     old_password_valid:
-      description: Whether a password from before is valid beside the account's own.
+      description: Whether an old password is valid beside the current one.
       type: bool
     granted:
-      description: What was granted.
+      description: The granted privileges.
       type: list
       elements: str
       sample: [SELECT ON mlflow.*]
     revoked:
-      description: What was taken away.
+      description: The revoked privileges.
       type: list
       elements: str
       sample: [DROP ON mlflow.*, RELOAD ON *.*]
@@ -340,17 +335,16 @@ database:
       type: bool
 unknown_accounts:
   description:
-    - Accounts that are neither in O(accounts) nor marked with O(owner), nor MySQL's own or root@localhost. Nothing is
-      done to them.
+    - Accounts that are neither in O(accounts) nor marked with O(owner), nor MySQL's own or root@localhost. They are
+      left alone.
   returned: when O(owner) is given and the server was reached
   type: list
   elements: str
   sample: ['somebody@%']
 orphans:
   description:
-    - What runs with the rights of an account that is not there, so that every statement which sets it off fails. The
-      C(kind) of each, V(trigger), V(view), V(procedure), V(function) or V(event), its C(database) and C(name), and its
-      C(definer).
+    - Objects whose definer does not exist, so that every statement that uses them fails. Each has its C(kind),
+      V(trigger), V(view), V(procedure), V(function) or V(event), its C(database) and C(name), and its C(definer).
   returned: when O(owner) is given and the server was reached
   type: list
   elements: dict
@@ -361,7 +355,7 @@ components:
   type: list
   elements: str
 tls_reloaded:
-  description: Whether the server was made to read its certificate again.
+  description: Whether the server reloaded its certificate.
   returned: when the server was reached
   type: bool
 server_version:
@@ -370,13 +364,13 @@ server_version:
   type: str
   sample: 9.7.0
 waited:
-  description: The number of seconds spent in waiting for the server.
+  description: The number of seconds spent waiting for the server.
   returned: when the server was reached
   type: float
   sample: 1.25
 reason:
   description:
-    - V(bad_request) if the options make no sense; V(statement) if the server refused a statement; or,
+    - V(bad_request) if the options are invalid; V(statement) if the server refused a statement; or,
       without a login, V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql),
       V(library), V(other).
   returned: failure

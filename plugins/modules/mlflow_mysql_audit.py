@@ -12,13 +12,13 @@ author:
 version_added: 0.1.0
 short_description: Audit a MySQL store against CIS and dev-sec controls
 description:
-  - Looks at a MySQL server, its accounts, its container and its files, and says for each control whether it holds,
-    what was found, and what to do.
-  - Each control cites the numbers that it stands for in the CIS Oracle MySQL Community Server 9.7 Benchmark v1.0.0,
-    the CIS Docker Benchmark v1.6.0 and dev-sec's mysql-baseline.
-  - Works on any store, also on one that this collection did not make. What cannot be looked at is V(unknown), and
-    the rest is still looked at.
-  - Reads only, and runs nothing in the container.
+  - Inspects a MySQL server, its accounts, its container and its files, and reports for each control whether it passes,
+    the finding, and the remedy.
+  - Each control cites its numbers in the CIS Oracle MySQL Community Server 9.7 Benchmark v1.0.0, the CIS Docker
+    Benchmark v1.6.0 and dev-sec's mysql-baseline.
+  - Works on any store, also on one that was made by hand. A control that cannot be checked is V(unknown); the others
+    are still checked.
+  - Only reads, and runs nothing in the container.
 extends_documentation_fragment:
   - mlflow_ops.backend_store._attributes
   - mlflow_ops.backend_store._attributes.info_module
@@ -26,11 +26,10 @@ extends_documentation_fragment:
 options:
   login_unix_socket:
     description:
-      - The path of the server's Unix socket on the host. Where there is no such socket, O(login_user) logs in over
-        TCP.
+      - The path of the server's Unix socket on the host. If the socket does not exist, O(login_user) logs in over TCP.
   container:
     description:
-      - The name of the container that the server runs in. Without it, controls of containers are skipped.
+      - The name of the server's container. Without it, controls of containers are skipped.
     type: str
   administrators:
     description:
@@ -68,30 +67,30 @@ controls:
       type: str
       sample: tls-required
     title:
-      description: What holds if it passes.
+      description: The property that holds if it passes.
       type: str
       sample: Sessions over the network use TLS
     references:
-      description: What it stands for.
+      description: Its numbers in the benchmarks.
       type: list
       elements: str
       sample: [CIS MySQL 8.1]
     status:
       description:
-        - V(pass), V(fail), V(skip) where the store has nothing that the control is about, or V(unknown) where it could
-          not be looked at.
+        - V(pass), V(fail), V(skip) if the control does not apply to the store, or V(unknown) if it could not be
+          checked.
       type: str
       sample: fail
     found:
-      description: What was found. It holds no secret.
+      description: The finding. It contains no secret.
       type: str
       sample: require_secure_transport = OFF
     remedy:
-      description: What to do when it fails.
+      description: What to do if it fails.
       type: str
       sample: Set mlflow_mysql_tls to generated or provided; require_secure_transport = ON
 counts:
-  description: How many controls have each status.
+  description: The number of controls with each status.
   returned: success
   type: dict
   sample: {"pass": 68, "fail": 1, "skip": 3, "unknown": 0}
@@ -100,7 +99,7 @@ passed:
   returned: success
   type: bool
 not_applicable:
-  description: Controls of the same sources that are not looked at, each with the reason.
+  description: Controls of the same sources that are not checked, each with the reason.
   returned: success
   type: list
   elements: dict

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_backup
-short_description: Put the program that backs a store up on its host
+short_description: Install the backup program of a store on its host
 version_added: 0.1.0
 description:
-  - Writes C(bin/mlflow-mysql-backup) and its settings, C(backup.json), to the directory of a store, and makes the
+  - Writes C(bin/mlflow-mysql-backup) and its settings, C(backup.json), to the directory of a store, and creates the
     directory of the backups.
-  - The program is one file of Python. It makes full backups, copies the binary log, restores, and proves that a restore
-    works. C(mlflow-mysql-backup --help) says how.
-  - Backups are never removed by this module.
-  - With O(state=absent), and when the name of the container or the directory for the textfile collector changes, what
-    runs the program is ended, and what it wrote for the collector under the earlier names is removed, so that no alert
-    fires for a store that is gone.
+  - The program is one Python file. It makes full backups, copies the binary log, restores, and proves that a restore
+    works. See C(mlflow-mysql-backup --help).
+  - This module never removes backups.
+  - With O(state=absent), and if the name of the container or the directory of the textfile collector changes, the
+    module ends the jobs and removes the collector's files under the earlier names, so that no alert fires for a removed
+    store.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -28,12 +28,12 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows the settings; of an age identity only that it changes.
+    details: Shows the settings; for an age identity only that it changes.
   idempotent:
     support: full
 options:
   path:
-    description: Directory that holds everything of the store.
+    description: The store's directory.
     type: path
     required: true
   state:
@@ -43,42 +43,42 @@ options:
     default: present
   settings:
     description:
-      - What the program must know, as the role P(mlflow_ops.backend_store.mlflow_backup#role) gives it. C(home)
-        is O(path).
+      - The settings of the program, as in the role P(mlflow_ops.backend_store.mlflow_backup#role). C(home) is O(path).
       - Needed if O(state=present). C(directory) is the directory of the backups.
-      - With O(state=absent), C(container) and C(textfile_directory) say where to look for what was written for the
-        textfile collector, besides the settings that are on the host.
+      - With O(state=absent), C(container) and C(textfile_directory) name more files of the textfile collector to
+        remove, in addition to those of the settings on the host.
     type: dict
     default: {}
   files:
-    description: Dictionary from the path of another file, such as a unit of systemd's, to its text; V(null) removes it.
+    description: Dictionary from the path of another file, such as a systemd unit, to its text; V(null) removes the
+      file.
     type: dict
     default: {}
   units:
-    description: Units of systemd's that must be active.
+    description: systemd units that must be active.
     type: list
     elements: str
     default: []
   programs:
-    description: Programs that must be there, or patterns of paths of which one must be.
+    description: Programs that must be installed, or patterns of paths of which one must exist.
     type: list
     elements: str
     default: []
   identity:
     description:
-      - The age identity that encrypted backups are read with, as text.
-      - Those that are there stay, for the backups that were encrypted for them.
+      - The age identity for encrypted backups, as text.
+      - Earlier identities stay on the host, for the backups that were encrypted for them.
     type: str
   secrets:
     description:
       - Dictionary from the name of another file in C(secrets/) to its text, C(backup_rclone.conf),
-        C(backup_restic_password) or C(backup_environment). What is left out stays.
+        C(backup_restic_password) or C(backup_environment). Other files stay.
     type: dict
     default: {}
   look:
     description:
-      - Arguments of a command of the program that changes nothing, such as C(plan). It is run as the program of this
-        release does it, with O(settings), also in check mode on a host whose program is of another release.
+      - Arguments of a read-only command of the program, such as C(plan). The module runs this release's program with
+        O(settings), also in check mode on a host with another release's program.
     type: list
     elements: str
     default: []
@@ -98,7 +98,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Put the program on the host
+- name: Install the program
   mlflow_ops.backend_store.mlflow_mysql_backup:
     path: /srv/mlflow-mysql
     settings:
@@ -112,13 +112,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 missing:
-  description: Those of O(programs) that are not installed.
+  description: The entries of O(programs) that are not installed.
   returned: success
   type: list
   elements: str
   sample: [zstd]
 inactive:
-  description: Those of O(units) that are not active.
+  description: The entries of O(units) that are not active.
   returned: success
   type: list
   elements: str
@@ -129,17 +129,17 @@ cron_runs:
   type: bool
   sample: true
 files:
-  description: Those of O(files) that changed.
+  description: The entries of O(files) that changed.
   returned: success
   type: list
   elements: str
   sample: [/etc/cron.d/mlflow-mysql-backup-mlflow_mysql_db]
 restorable:
   description:
-    - What can be restored now. C(spans) are the moments, C(complete) is whether they are all that the store holds,
-      C(needs) the word for why a full backup is needed, V(none), V(reset), V(gap), V(hole) or V(offsite), and C(text)
-      says all of it, C(moments) only what can be restored. C(running) is whether a full backup is being made.
-    - Told from the files that are there, without asking the store.
+    - What can be restored now. C(spans) has the moments, C(complete) whether they include everything that the store
+      holds, C(needs) the reason why a full backup is needed, V(none), V(reset), V(gap), V(hole) or V(offsite). C(text)
+      describes all of it, C(moments) only what can be restored. C(running) is whether a full backup is being made.
+    - Computed from the files on the host, without a query to the store.
   returned: O(state=present)
   type: dict
   sample:
@@ -151,7 +151,8 @@ restorable:
     moments: any moment between 2026-11-23T02:30:07.000000Z and 2026-11-24T16:02:12.004518Z
     text: any moment between 2026-11-23T02:30:07.000000Z and 2026-11-24T16:02:12.004518Z
 needed:
-  description: Whether a full backup is needed, as there is none of the store as it is now, or it holds what none does.
+  description: Whether a full backup is needed, since none exists for the present store, or it holds data that no
+    backup has.
   returned: O(state=present)
   type: bool
   sample: false
@@ -166,19 +167,19 @@ program_wanted:
   type: bool
   sample: true
 program_is_there:
-  description: Whether the program is there now. In check mode it is not on a host that has none yet.
+  description: Whether the program exists now. In check mode on a new host it does not.
   returned: success
   type: bool
   sample: true
 looked:
-  description: What became of O(look), its C(rc), C(stdout) and C(stderr).
+  description: The result of O(look), its C(rc), C(stdout) and C(stderr).
   returned: O(look) is not empty
   type: dict
   sample: {rc: 0, stdout: "{}", stderr: ""}
 reason:
   description:
-    - V(bad_request) if the options make no sense, V(not_owner) if the directory is another store's, V(file) if a file
-      cannot be written.
+    - V(bad_request) if the options are invalid, V(not_owner) if the directory belongs to another store, V(file) if a
+      file cannot be written.
   returned: failure
   type: str
   sample: bad_request

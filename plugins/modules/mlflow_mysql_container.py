@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_container
-short_description: Take care of a store while its container is replaced
+short_description: Protect a store while its container is recreated
 version_added: 0.1.0
 description:
-  - Some settings are refused by MySQL only when it starts. This module tries them beside the running store, keeps the
-    old container until the new one answers, and has the old one again if it never does.
-  - The container itself is made by another module, such as M(community.docker.docker_container).
+  - MySQL refuses some settings only when it starts. This module tries them beside the running store, keeps the old
+    container until the new one answers, and restores the old one if it never does.
+  - Another module creates the container itself, such as M(community.docker.docker_container).
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -23,17 +23,17 @@ attributes:
     support: full
   diff_mode:
     support: N/A
-    details: What a container is made with is the other module's to show.
+    details: The other module shows the container's options.
   idempotent:
     support: none
 options:
   action:
     description:
-      - V(try) starts a server of O(image) with O(command) on a data directory of its own and ends it.
+      - V(try) starts a scratch server of O(image) with O(command), on its own data directory, and ends it.
       - V(set_aside) stops the container and renames it.
-      - V(settle) waits until the server of the new container answers, and removes the old one. If the server ends, or
-        the container restarts, the old container is renamed back and started.
-      - V(put_back) has the old container again, whatever became of the new one.
+      - V(settle) waits until the server in the new container answers, and removes the old container. If the server
+        ends, or the container restarts, the old container is renamed back and started.
+      - V(put_back) restores the old container, whatever the state of the new one.
     type: str
     choices: [try, set_aside, settle, put_back]
     required: true
@@ -45,7 +45,7 @@ options:
     description: Image to try.
     type: str
   command:
-    description: Command of the container, which has the word C(mysqld) in it and the server's options after that.
+    description: Command of the container, with the word C(mysqld) followed by the server's options.
     type: list
     elements: str
     default: []
@@ -54,45 +54,45 @@ options:
     type: int
     default: 999
   mounts:
-    description: What the server needs besides its data, as C(SOURCE:TARGET:ro).
+    description: Other mounts that the server needs, as C(SOURCE:TARGET:ro).
     type: list
     elements: str
     default: []
   memory:
-    description: The most memory that the container may use, as C(1024M).
+    description: Memory limit of the container, such as C(1024M).
     type: str
   restart_policy:
     description: Restart policy of the container.
     type: str
     default: unless-stopped
   stop_timeout:
-    description: Seconds after which a server that does not end is killed.
+    description: Seconds to wait for the server to end before it is killed.
     type: int
     default: 300
   timeout:
     description:
-      - Seconds in which the server must answer or end. Afterwards the RV(reason) is V(timeout), and nothing is done.
+      - Seconds to wait for the server to answer or end. Afterwards the RV(reason) is V(timeout), and nothing is done.
     type: int
     default: 180
   new_data:
     description:
-      - Data directory on the host that was empty before. If the server ends and there is no old container, the new one
-        is removed, and so is all in there.
+      - Data directory on the host that was empty before. If the server ends and there is no old container, the new
+        container and the contents of this directory are removed.
     type: path
   run_directory:
     description:
-      - Directory on the host with the server's socket. Once the server answers it gets the mark of a store that was
-        made, with which the image's entrypoint makes no other store where the data is gone.
+      - Directory on the host with the server's socket. Once the server answers, a mark is written there. With the mark,
+        the image's entrypoint refuses to create a new store if the data is missing.
     type: path
 """
 
 EXAMPLES = r"""
-- name: Have the old container out of the way
+- name: Set the old container aside
   mlflow_ops.backend_store.mlflow_mysql_container:
     action: set_aside
     name: mlflow_mysql_db
 
-- name: Wait for the new one, or have the old one again
+- name: Wait for the new container, or restore the old one
   mlflow_ops.backend_store.mlflow_mysql_container:
     action: settle
     name: mlflow_mysql_db
@@ -104,21 +104,21 @@ RETURN = r"""
 reason:
   description:
     - V(up), V(ended) or V(timeout).
-    - Of O(action=try) also V(left_out), for a server that starts without what its settings ask for, such as a plugin.
-    - Of a failure V(engine), whose command did not do what it was to do.
+    - For O(action=try) also V(left_out), if the server starts without a part of its settings, such as a plugin.
+    - For a failure V(engine), if a command of the engine failed.
   returned: always
   type: str
 errors:
-  description: What the server says of why it ended, the cause first.
+  description: The server's errors when it ended, the cause first.
   returned: always
   type: list
   elements: str
 put_back:
-  description: Whether the old container is there again.
+  description: Whether the old container was restored.
   returned: always
   type: bool
 removed:
-  description: Whether an old container was removed, or would be in check mode.
+  description: Whether an old container was removed, or in check mode would be.
   returned: always
   type: bool
 """

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_group
-short_description: Bring a MySQL server into its group, make it the primary, or take it out
+short_description: Join a MySQL server to its group, make it the primary, or remove it
 version_added: 0.1.0
 description:
-  - Changes the membership of the server that it logs into. The server must be configured for MySQL Group Replication,
-    which the role C(mlflow_mysql) does where C(mlflow_mysql_group) is set.
-  - A server whose transactions are all in the group's gets those that it misses from the other members. Any other
-    server gets a copy of all data with the CLONE plugin, which replaces its own.
+  - Changes the membership of the server that it logs in to. The server must be configured for MySQL Group Replication;
+    the role C(mlflow_mysql) does so if C(mlflow_mysql_group) is set.
+  - A server without transactions of its own gets the missing ones from the other members. Any other server gets a copy
+    of all data with the CLONE plugin, which replaces its own data.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -33,32 +33,32 @@ options:
     description:
       - With V(bootstrapped) the server becomes the first member of a new group. A server that has been a member before
         is refused, unless O(force=true), since there could be two groups then.
-      - With V(alone) it leaves the group, stays out when it is started again, and takes writes by itself. The others
-        must be out of the group, and stay out until it has begun again with this one.
-      - With V(joined) it becomes a member of the group that O(source) belongs to.
-      - With V(primary) it becomes the one that takes writes. It must be online.
-      - With V(left) it leaves the group and stays out when it is started again. What it had to apply is lost here, and
-        brought again when it joins.
+      - With V(alone) it leaves the group, stays out when it is restarted, and accepts writes as a standalone server.
+        The other members must have left the group, and must stay out until this server has started the group again.
+      - With V(joined) it becomes a member of the group of O(source).
+      - With V(primary) it becomes the primary. It must be online.
+      - With V(left) it leaves the group and stays out when it is restarted. Transactions that it had not applied yet
+        are lost here; it receives them again when it rejoins.
     type: str
     choices: [bootstrapped, joined, primary, left, alone]
     required: true
   user:
     description:
-      - The account with which members log into one another. V(bootstrapped) and V(joined) need it.
-      - It wants C(REPLICATION SLAVE), C(CONNECTION_ADMIN), C(BACKUP_ADMIN) and C(GROUP_REPLICATION_STREAM).
+      - The account with which members log in to each other. V(bootstrapped) and V(joined) need it.
+      - It needs C(REPLICATION SLAVE), C(CONNECTION_ADMIN), C(BACKUP_ADMIN) and C(GROUP_REPLICATION_STREAM).
     type: str
   password_file:
     description: A file on the host with its password, less one trailing newline.
     type: path
   source:
-    description: Address of the primary, as the other members reach it. V(joined) needs it.
+    description: Address of the primary for the other members. V(joined) needs it.
     type: str
   source_port:
-    description: The port there.
+    description: Port of the primary.
     type: int
     default: 3306
   source_ca_cert:
-    description: File on the host with the certificates of the authorities that signed the members' certificates.
+    description: File on the host with the certificates of the members' CAs.
     type: path
   source_check_hostname:
     description: Whether the source's certificate must be for O(source).
@@ -66,20 +66,20 @@ options:
     default: true
   discard:
     description:
-      - Whether tables may be lost with V(joined), on a server that has transactions that the group has not.
-      - Without it such a server is refused, unless it has no tables.
+      - Whether V(joined) may discard the tables of a server that has transactions which the group lacks.
+      - Otherwise such a server is refused, unless it has no tables.
     type: bool
     default: false
   force:
     description:
-      - Whether V(bootstrapped) may begin a group again, whose members must all have stopped.
-      - The group has another UUID then. So no transaction of it has the GTID of one that only a lost member has, and
-        such a member cannot come back unnoticed.
+      - Whether V(bootstrapped) may start an earlier group again. All its members must have stopped.
+      - The group then has a new UUID. None of its transactions gets the GTID of a transaction that only a lost member
+        has, and such a member cannot rejoin unnoticed.
     type: bool
     default: false
   timeout:
-    description: Seconds to wait for the server to answer at O(login_host), for a state, and for a server that was given
-      a copy to come back.
+    description: Seconds to wait for the server to answer at O(login_host), for a state, and for the restart of a server
+      that received a copy.
     type: int
     default: 300
 seealso:
@@ -104,8 +104,7 @@ cloned:
   returned: success
   type: bool
 group:
-  description: What the server knows of the group now, as M(mlflow_ops.backend_store.mlflow_mysql_group_info) returns
-    it.
+  description: The group as the server sees it now, as M(mlflow_ops.backend_store.mlflow_mysql_group_info) returns it.
   returned: success
   type: dict
 reason:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_group_info
-short_description: Tell what a MySQL server knows of its group
+short_description: Report the state of a MySQL server in its group
 version_added: 0.1.0
 description:
   - Returns the state of a server in a group of MySQL Group Replication, and the other members as it sees them.
-  - A server that does not answer makes it fail, unless O(missing_ok=true).
+  - Fails if the server does not answer, unless O(missing_ok=true).
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -22,7 +22,7 @@ extends_documentation_fragment:
   - mlflow_ops.backend_store._schema_target
 options:
   missing_ok:
-    description: Whether to return RV(answers=false) in place of failing when no server answers.
+    description: Whether to return RV(answers=false) instead of a failure if no server answers.
     type: bool
     default: false
 seealso:
@@ -30,7 +30,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the group
+- name: Inspect the group
   mlflow_ops.backend_store.mlflow_mysql_group_info:
     login_password_files: [/srv/mlflow-mysql/secrets/root_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
@@ -43,11 +43,11 @@ answers:
   returned: success
   type: bool
 problem:
-  description: Why none does.
-  returned: when none does
+  description: Why no server answers.
+  returned: when no server answers
   type: str
 group:
-  description: What the server knows.
+  description: The group as the server sees it.
   returned: when it answers
   type: dict
   contains:
@@ -62,10 +62,10 @@ group:
       description: The UUID of the group that the server is configured for, or an empty string.
       type: str
     state:
-      description: V(ONLINE), V(RECOVERING), V(ERROR), V(UNREACHABLE), or V(OFFLINE) where it is in no group.
+      description: V(ONLINE), V(RECOVERING), V(ERROR), V(UNREACHABLE), or V(OFFLINE) if it is in no group.
       type: str
     role:
-      description: V(PRIMARY) or V(SECONDARY), and an empty string where it is not online.
+      description: V(PRIMARY) or V(SECONDARY), and an empty string if it is not online.
       type: str
     majority:
       description: Whether it sees more than half of the members.
@@ -77,23 +77,24 @@ group:
       description: Whether it refuses clients.
       type: bool
     starts_on_boot:
-      description: Whether it goes into the group by itself when it starts.
+      description: Whether it rejoins the group automatically when it starts.
       type: bool
     executed:
-      description: All transactions that it has, as a GTID set.
+      description: All its transactions, as a GTID set.
       type: str
     was_member:
-      description: Whether it has been in the group, or was about to be.
+      description: Whether it has been in the group, or had started to join it.
       type: bool
     tables:
-      description: How many tables O(database) has.
+      description: Number of tables in O(database).
       type: int
     lag:
-      description: Seconds since the transaction was committed on the primary that is being applied here, or null.
+      description: Seconds since the primary committed the transaction that is now being applied here, or null.
       type: float
     members:
       description: The members as this one sees them, each with C(uuid), C(host), C(port), C(state), C(role),
-        C(version), and how many transactions it has to certify (C(certifying)) and to apply (C(applying)).
+        C(version), and the numbers of transactions that it still has to certify (C(certifying)) and to apply
+        (C(applying)).
       type: list
       elements: dict
 reason:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_host_info
-short_description: Gather what a host offers to an MLflow backend store
+short_description: Gather facts about the host of an MLflow backend store
 version_added: 0.1.0
 description:
-  - Reads, in one round trip, what the roles of this collection must know of a host before they touch it.
-    That is Docker Engine, the images and the container, the data directory, the port, memory, disk space and
-    the Python libraries.
-  - Nothing is changed, and nothing needs to be installed on the host but Python.
-  - What cannot be read is V(null) in the result; the module does not fail on a bare host.
+  - Reads, in one round trip, the facts that this collection's roles need before they change a host. These are Docker
+    Engine, the images and the container, the data directory, the port, memory, disk space and the Python libraries.
+  - Changes nothing. The host only needs Python.
+  - Facts that cannot be read are V(null) in the result; the module does not fail on a bare host.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -31,52 +30,53 @@ options:
   image:
     description:
       - Repository of the store's image. All its tags in the engine's local store are in RV(images).
-      - The tag that is wanted is the digest of O(home.context), see RV(image). Another one is the store's own, the name
-        of O(container); other stores on the host may share the repository.
+      - The target tag is the digest of O(home.context), see RV(image). The name of O(container) is a second tag, the
+        store's own; other stores on the host may share the repository.
     type: str
   container:
     description: Name of a container to look for.
     type: str
   home:
-    description: Options of M(mlflow_ops.backend_store.mlflow_mysql_layout), to see whether it would do anything.
+    description: Options of M(mlflow_ops.backend_store.mlflow_mysql_layout), to check whether that module would change
+      anything.
     type: dict
   data_dir:
-    description: Data directory of MySQL to look into.
+    description: MySQL data directory to inspect.
     type: path
   bind_address:
     description: Address on which O(port) is to be published.
     type: str
     default: 127.0.0.1
   port:
-    description: TCP port to look at.
+    description: TCP port to check.
     type: int
   network:
     description: Name of a network of the engine to look for.
     type: str
   tls:
-    description: Certificates to look at.
+    description: Certificates to check.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: How to call it in the result.
+        description: Name of the certificate in the result.
         type: str
         required: true
       ca:
-        description: File with the certificates of the authorities that clients trust.
+        description: File with the certificates of the CAs that clients trust.
         type: path
         required: true
       certificate:
-        description: File with the certificate, and with what leads from it to the authority.
+        description: File with the certificate, followed by intermediate certificates up to the CA.
         type: path
         required: true
       key:
-        description: File with the key of the certificate, not encrypted.
+        description: File with the unencrypted key of the certificate.
         type: path
         required: true
       names:
-        description: Host names and addresses by which clients connect.
+        description: Host names and addresses that clients connect to.
         type: list
         elements: str
         default: []
@@ -85,13 +85,13 @@ options:
         type: bool
         default: false
       spare_days:
-        description: A certificate that ends within so many days is a problem already.
+        description: A certificate that expires within this number of days is a problem.
         type: int
         default: 0
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Inspect the host
   mlflow_ops.backend_store.mlflow_mysql_host_info:
     images: [mysql:9.7.0]
     container: mlflow_mysql_db
@@ -116,70 +116,70 @@ engine:
       description: Version of the engine that answers, V(null) if none does.
       type: str
     error:
-      description: What the C(docker) command said when no engine answered.
+      description: The error of the C(docker) command if no engine answers.
       type: str
     rootless:
       description: Whether the engine runs as a user without privileges.
       type: bool
     port_driver:
-      description: What publishes ports for a rootless engine, V(null) for others.
+      description: The port driver of a rootless engine, V(null) for others.
       type: str
 images:
   description:
     - Dictionary from each reference of O(images), and each tag of O(image), to C(id), C(labels) and
-      C(layers), or V(null) where it is missing.
-    - Each tag of O(image) has C(held) besides, whether another container than O(container), or the own tag of another
-      store, has that image. What is held is not for this store to remove.
+      C(layers), or V(null) if it is missing.
+    - Each tag of O(image) also has C(held), whether another container than O(container), or another store's own tag,
+      uses that image. This store must not remove it then.
   returned: always
   type: dict
 image:
-  description: Reference of the image that is wanted. It is in RV(images), and V(null) there if it is missing.
+  description: Reference of the target image. It is in RV(images), and V(null) there if it is missing.
   returned: when O(image) and O(home) are given
   type: str
   sample: mlflow-mysql:ca2cffbb9989ac43
 container:
   description:
     - C(id), C(image_id), C(status), C(labels) and C(ports) of O(container), or V(null).
-    - What can be changed while it runs is in C(networks), a list of names, and C(limits), a dictionary from what
-      C(docker update) sets to its value, without what is not limited.
-    - C(home) is the directory of the store that it was made for, V(null) if this collection did not make it, and
-      C(same_home) whether that is the one of O(home), by whatever path, or was moved there. C(group) is the name by
-      which a member of a group knows it, V(null) for others.
+    - Its properties that can change while it runs are in C(networks), a list of names, and C(limits), a dictionary from
+      each limit that C(docker update) can set to its value.
+    - C(home) is the directory of its store, V(null) if this collection did not create the container. C(same_home) is
+      whether that is the directory of O(home), at whatever path, or was moved there. C(group) is its name in a group,
+      V(null) for a standalone store.
   returned: always
   type: dict
 aside:
   description:
-    - Name of the container that O(container) took the place of, if a run was interrupted before it removed that one,
-      else V(null). M(mlflow_ops.backend_store.mlflow_mysql_container) settles that.
+    - Name of the old container that O(container) replaced, if a run was interrupted before it removed the old one, else
+      V(null). M(mlflow_ops.backend_store.mlflow_mysql_container) settles that.
   returned: always
   type: str
 data_users:
   description:
-    - Containers that have O(data_dir) mounted, running or not, with C(name) and C(state). Not those of backups, which
-      are gone when they end.
+    - Containers that have O(data_dir) mounted, running or not, with C(name) and C(state), except those of backups,
+      which are temporary.
   returned: when O(data_dir) is given
   type: list
   elements: dict
 other_home:
   description:
-    - Where else on the host there is data of the store of O(container), as a deploy noted, V(null) if there is none.
-      The container may be removed.
+    - Another directory on the host with data of O(container)'s store, as recorded by a deploy, V(null) if there is
+      none. The container itself may have been removed.
   returned: when O(home) and O(container) are given
   type: str
 spare_networks:
   description:
-    - Names of the networks besides O(network) that were made for the store, and that no container of others belongs to.
+    - Names of other networks than O(network) that were created for the store and that have no other containers.
   returned: when O(home) and O(network) are given
   type: list
   elements: str
 home:
   description:
-    - C(current), whether nothing is to be done in O(home).
-    - C(missing), those of the passwords to O(home.generate) whose files are missing or empty.
-    - C(uid), the user ID by which the host knows O(home.uid) of the container. It is another one where the engine is
-      rootless, and V(null) if that cannot be told.
-    - C(problems), what is wrong with those of its directories that are there, such as one that cannot be written to
-      or a symbolic link that leads nowhere, each with the remedy.
+    - C(current), whether O(home) needs no change.
+    - C(missing), the passwords of O(home.generate) whose files are missing or empty.
+    - C(uid), the host's user ID for O(home.uid) of the container. It differs if the engine is rootless, and is V(null)
+      if it is unknown.
+    - C(problems), the problems of its existing directories, such as a read-only directory or a broken symbolic link,
+      each with the remedy.
   returned: when O(home) is given
   type: dict
 data_dir:
@@ -189,33 +189,31 @@ data_dir:
   contains:
     state:
       description:
-        - V(absent), V(empty), V(interrupted) (an initialisation that never finished), V(mysql), V(swapping) (half
-          swapped for restored data; M(mlflow_ops.backend_store.mlflow_mysql_layout) undoes that) or V(foreign)
-          (something that is not MySQL's).
+        - V(absent), V(empty), V(interrupted) (an unfinished initialisation), V(mysql), V(swapping) (an interrupted swap
+          with restored data; M(mlflow_ops.backend_store.mlflow_mysql_layout) undoes it) or V(foreign) (not MySQL's).
       type: str
     version:
-      description: Version of the MySQL server that last opened it, V(null) if it cannot be told.
+      description: Version of the MySQL server that last opened it, V(null) if it is unknown.
       type: str
     uid:
-      description: User ID that owns the files of the server.
+      description: User ID of the owner of the server's files.
       type: int
     writable:
-      description: Whether it, or the nearest directory above it that exists, can be written to.
+      description: Whether it, or its nearest existing parent directory, is writable.
       type: bool
     databases:
       description:
-        - Dictionary from the name of each database that has MLflow's tables to V(tracking), or V(auth) for those of its
-          auth app, and to V(other) where all tables are somebody else's. It is read from the names of files, without a
-          login.
+        - Dictionary from the name of each database to V(tracking) for MLflow's tables, V(auth) for those of its auth
+          app, and V(other) for other tables. It is read from the names of files, without a login.
       type: dict
     made:
-      description: Whether a store was made there, as a mark beside its socket says, which is not on the data's disk.
+      description: Whether a store was created there, according to a mark beside its socket, outside the data's disk.
       type: bool
     free_mb:
       description: Free space on its file system, in MiB.
       type: int
     sample:
-      description: The names of at most five entries, for messages.
+      description: The names of up to five entries, for messages.
       type: list
       elements: str
 port:
@@ -233,19 +231,19 @@ port:
       description: Why it cannot be bound.
       type: str
     no_address:
-      description: Whether it is because the host has no such address.
+      description: Whether the reason is that the host has no such address.
       type: bool
 network:
   description:
-    - C(id), C(labels), C(subnets) and C(containers) of O(network), or V(null). The last are the names of all containers
-      that belong to it, running or not.
+    - C(id), C(labels), C(subnets) and C(containers) of O(network), or V(null). C(containers) has the names of all its
+      containers, running or not.
   returned: always
   type: dict
 tls:
   description:
-    - Dictionary from the name of each of O(tls) to C(problems), a list of what keeps others from verifying who
-      presents the certificate, C(not_after), when it ends in UTC, and C(digests), the SHA-256 of the C(ca) and the
-      C(certificate) and of the public half of the C(key). The last two are V(null) where they cannot be read.
+    - Dictionary from the name of each of O(tls) to C(problems), the reasons why others cannot verify the certificate;
+      C(not_after), its expiry in UTC; and C(digests), the SHA-256 of the C(ca), of the C(certificate) and of the public
+      half of the C(key). The last two are V(null) if they cannot be read.
   returned: always
   type: dict
 docker_free_mb:
@@ -257,7 +255,7 @@ memory_mb:
   returned: always
   type: int
 python:
-  description: The interpreter that runs modules, and which of C(requests), C(pymysql), C(cryptography) it lacks.
+  description: The modules' interpreter, and which of C(requests), C(pymysql), C(cryptography) it lacks.
   returned: always
   type: dict
   contains:
@@ -269,17 +267,17 @@ python:
       type: list
       elements: str
     sees_packages:
-      description: Whether it can import what the distribution's packages install.
+      description: Whether it can import libraries from the distribution's packages.
       type: bool
 packages_interrupted:
   description:
     - Whether an installation of Debian packages was interrupted and must be finished first. V(false) while another
-      program is at it, see RV(packages_locked).
+      program installs packages, see RV(packages_locked).
   returned: always
   type: bool
 packages_locked:
   description:
-    - Whether another program holds the lock of Debian's package database, as updates that run by themselves do.
+    - Whether another program holds the lock of Debian's package database, such as automatic updates.
   returned: always
   type: bool
 backup:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_layout
-short_description: Make the directories, the build context and the passwords of a store
+short_description: Create the directories, the build context and the passwords of a store
 version_added: 0.1.0
 description:
-  - Makes the directories of a store with their owners and modes, writes the build context of its image and files beside
-    it, and generates passwords that are missing.
-  - The data directory is made but never emptied, and the owner of what is in it is never changed.
-  - A generated password is made on the host, never leaves it, and is never made again while its file holds one.
-  - Any of the directories may be a mount point or a symbolic link. A swap of the data that was interrupted is undone.
+  - Creates the directories of a store with their owners and modes, writes the build context of its image and other
+    files, and generates missing passwords.
+  - The data directory is created but never emptied, and the owners of its contents never change.
+  - A password is generated on the host, never leaves it, and is never replaced while its file has one.
+  - Each directory may be a mount point or a symbolic link. An interrupted swap of the data is undone.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -26,45 +26,45 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows the build context, the files and the modes of directories; of passwords only that they change.
+    details: Shows the build context, the files and the modes of directories; for passwords only that they change.
   idempotent:
     support: full
 options:
   state:
     description:
-      - V(absent) removes what a store without its container does not need, C(build), C(run) and C(tmp). What is a mount
-        point or a symbolic link is emptied.
+      - V(absent) removes C(build), C(run) and C(tmp), which a store without a container does not need. A mount point or
+        a symbolic link is emptied instead.
     type: str
     choices: [present, absent]
     default: present
   purge:
     description:
-      - With O(state=absent), whether everything is removed, the data and the passwords too. C(backups) stays if there
-        is a full backup in it. Where a symbolic link leads is emptied too; a mount point is emptied and stays.
+      - With O(state=absent), whether to remove everything, including the data and the passwords. C(backups) stays if it
+        has a full backup. The target of a symbolic link is emptied too; a mount point is emptied and stays.
     type: bool
     default: false
   rootless:
-    description: Whether the engine is not root, so that it must be let through C(secrets/).
+    description: Whether the engine does not run as root, and therefore needs access through C(secrets/).
     type: bool
     default: false
   passwords:
-    description: Dictionary from a path relative to C(secrets/) to the password that the file is to hold.
+    description: Dictionary from a path relative to C(secrets/) to the password for that file.
     type: dict
     default: {}
   container:
     description:
-      - Name of the store's container. With it, a file in C(/var/lib/mlflow-mysql/stores) says where the store is, so
-        that another O(path) is noticed when the container is removed. O(purge=true) removes that file.
+      - Name of the store's container. With it, a file in C(/var/lib/mlflow-mysql/stores) records the store's path, so
+        that another O(path) is detected even without the container. O(purge=true) removes that file.
     type: str
   recovery:
     description:
-      - Path, relative to C(secrets/), of a password. Statements that give it to root are written to
-        C(secrets/container/recover.sql), which a server that starts with it as its C(--init-file) executes.
+      - Path of a password, relative to C(secrets/). The statements that set it for root are written to
+        C(secrets/container/recover.sql). A server with that file as C(--init-file) executes them when it starts.
     type: str
 """
 
 EXAMPLES = r"""
-- name: Make the directories and root's password
+- name: Create the directories and root's password
   mlflow_ops.backend_store.mlflow_mysql_layout:
     path: /srv/mlflow-mysql
     context:
@@ -75,7 +75,7 @@ EXAMPLES = r"""
         MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE=300
     generate: [root_password, container/mysql_password]
 
-- name: Remove all of a store but its full backups
+- name: Remove a store, except its full backups
   mlflow_ops.backend_store.mlflow_mysql_layout:
     path: /srv/mlflow-mysql
     state: absent
@@ -84,19 +84,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 generated:
-  description: The passwords that were generated, as paths relative to C(secrets/).
+  description: The generated passwords, as paths relative to C(secrets/).
   returned: success
   type: list
   elements: str
   sample: [root_password]
 kept:
-  description: What was kept of the backups.
+  description: The backups that were kept.
   returned: success
   type: list
   elements: str
   sample: [/srv/mlflow-mysql/backups]
 left:
-  description: The mount points that stay, empty, after O(purge=true).
+  description: The empty mount points that remain after O(purge=true).
   returned: success
   type: list
   elements: str

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_plan
-short_description: Look at a host and say what its MLflow backend store must be
+short_description: Inspect a host and plan its MLflow backend store
 version_added: 0.1.0
 description:
-  - Runs M(mlflow_ops.backend_store.mlflow_mysql_host_info) on the host, and computes from what it finds and from
-    the variables of the role C(mlflow_mysql) everything that the role's tasks decide on. It is one task and one
-    round trip.
-  - The result, registered as C(mlflow_mysql_store), is the one fact by which roles know a store.
-  - No password is in it, only where they lie.
+  - Runs M(mlflow_ops.backend_store.mlflow_mysql_host_info) on the host. From its facts and from the variables of the
+    role C(mlflow_mysql) it computes everything that the role's tasks need. It is one task and one round trip.
+  - The result, registered as C(mlflow_mysql_store), is the only fact with which roles describe a store.
+  - It has no passwords, only their paths.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -25,38 +24,38 @@ extends_documentation_fragment:
 options:
   look:
     description:
-      - What to look at. V(all) is everything that a deploy depends on. V(store) is what tells the store that is there
-        from another one, and the result has only what follows from that and from the variables. V(nothing) makes no
-        round trip, and plans with O(found).
+      - What to inspect. V(all) is everything that a deploy depends on. V(store) is enough to recognise the existing
+        store; the result has only what follows from that and from the variables. V(nothing) makes no round trip, and
+        plans with O(found).
     type: str
     choices: [all, store, nothing]
     default: all
   found:
     description:
-      - RV(host) of an earlier result, with which to plan where O(look=nothing). Without it the result has only what
-        follows from the variables.
+      - RV(host) of an earlier result, as the input for O(look=nothing). Without it the result has only what follows
+        from the variables.
     type: dict
   subnets:
-    description: The networks of a Docker network that was made since the host was looked at.
+    description: The subnets of a Docker network that was created after the inspection of the host.
     type: list
     elements: str
   by_group:
-    description: Whether this is a playbook for groups, which a member's host belongs to.
+    description: Whether this is a playbook for groups. Members of a group need one.
     type: bool
     default: false
   more_arguments:
-    description: Arguments that the server is started with besides.
+    description: More arguments for the server.
     type: list
     elements: str
     default: []
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Inspect the host
   mlflow_ops.backend_store.mlflow_mysql_plan:
   register: mlflow_mysql_store
 
-- name: Fail if anything stands in the way
+- name: Fail if there are problems
   ansible.builtin.fail:
     msg: "{{ mlflow_mysql_store.problems | join('\n') }}"
   when: mlflow_mysql_store.problems | length > 0
@@ -65,77 +64,77 @@ EXAMPLES = r"""
 RETURN = r"""
 accounts:
   description:
-    - C(wanted), all accounts as M(mlflow_ops.backend_store.mlflow_mysql_account) takes them, but for passwords that
-      are in variables, for which they have C(given); see
-      P(mlflow_ops.backend_store.mlflow_mysql_given_passwords#filter).
-    - C(user), those of MLflow's user among them; C(hosts), from where it may come; C(allowed_hosts), what of that was
-      said; C(components), the components of MySQL that are to be there.
+    - C(wanted), all accounts as M(mlflow_ops.backend_store.mlflow_mysql_account) takes them. In place of passwords from
+      variables they have C(given); see P(mlflow_ops.backend_store.mlflow_mysql_given_passwords#filter).
+    - C(user), the accounts of MLflow's user among them; C(hosts), the hosts that it may log in from; C(allowed_hosts),
+      those of them that were set in variables; C(components), the required components of MySQL.
   returned: with O(look=all)
   type: dict
 bare:
-  description: Whether this is check mode on a host that lacks what modules need, so that they cannot run.
+  description: Whether this is check mode on a host where modules cannot run, since it lacks their requirements.
   returned: with O(look=all)
   type: bool
 connections:
   description:
-    - C(server), how many connections the workers of MLflow can take; C(maximum), how many the server allows;
-      C(needed), how many it must; C(pool_size), C(pool_overflow) and C(pool_recycle), for MLflow's environment.
+    - C(server), the maximum number of connections of MLflow's workers; C(maximum), the number that the server accepts;
+      C(needed), the number that it must accept; C(pool_size), C(pool_overflow) and C(pool_recycle), for MLflow's
+      environment.
   returned: always
   type: dict
 container:
   description:
-    - C(uid), the server's user in it; C(command), C(network), C(hostname) and C(etc_hosts), with which the
-      container is run; C(made), a digest of all that it is made of, and C(made_label), the label that has it.
-    - C(ours), C(running) and C(current), whether the one that is there is the role's, runs, and is what is wanted;
-      C(replaced), whether it is replaced rather than changed while it runs; C(published), where it publishes MySQL's
-      port. With O(look=store) only C(running) and C(published).
+    - C(uid), the server's user in the container; C(command), C(network), C(hostname) and C(etc_hosts), the options of
+      the container; C(made), a digest of everything that defines it, and C(made_label), the label with that digest.
+    - C(ours), C(running) and C(current), whether the existing container is the role's, runs, and is up to date;
+      C(replaced), whether it is recreated rather than changed while it runs; C(published), the address at which it
+      publishes MySQL's port. With O(look=store) only C(running) and C(published).
   returned: with O(look=all) and O(look=store)
   type: dict
 context:
-  description: Dictionary from the name of each file that the image is built from to its text.
-  returned: when O(look=nothing) or something is to be done in the store's directory
+  description: Dictionary from the name of each file of the image's build context to its text.
+  returned: when O(look=nothing) or the store's directory needs a change
   type: dict
 data:
-  description: C(there), whether a server's data is there, and the C(version) that wrote it, C(0) if it cannot be told.
+  description: C(there), whether a server's data exists, and the C(version) that wrote it, C(0) if it is unknown.
   returned: with O(look=all) and O(look=store)
   type: dict
 endpoint:
-  description: C(host), C(port), C(database) and C(user), by which MLflow knows the store.
+  description: C(host), C(port), C(database) and C(user) of the store, for MLflow.
   returned: always
   type: dict
 files:
-  description: The same as RV(context), of the files in the store's directory itself.
-  returned: when O(look=nothing) or something is to be done in the store's directory
+  description: Like RV(context), for the files in the store's directory itself.
+  returned: when O(look=nothing) or the store's directory needs a change
   type: dict
 group:
   description:
-    - C(members), the hosts of the group; C(addresses) and C(names), dictionaries from each to its address and to what
-      the servers call it; C(name), what they call this one; C(hosts), the others' names and addresses; C(peers), from
-      where members come. All are empty for a store by itself.
+    - C(members), the hosts of the group; C(addresses) and C(names), dictionaries from each host to its address and to
+      its name among the servers; C(name), this host's name among them; C(hosts), the others' names and addresses;
+      C(peers), the addresses that members connect from. All are empty for a standalone store.
   returned: always
   type: dict
 host:
-  description: What M(mlflow_ops.backend_store.mlflow_mysql_host_info) returned.
+  description: The result of M(mlflow_ops.backend_store.mlflow_mysql_host_info).
   returned: with O(look=all) and O(look=store)
   type: dict
 identity_problems:
-  description: Those of the problems that say that the variables name another store than the one that is there.
+  description: The problems of variables that name another store than the existing one.
   returned: with O(look=all) and O(look=store)
   type: list
   elements: str
 image:
   description:
-    - C(wanted), the reference of the image, whose tag is the digest of what it is built from; C(own), that of this
-      store's; C(latest). C(id), its ID if it is there; C(current), whether it is there and is the store's own;
-      C(due), whether something is to be done for it or its base image; C(there), whether nobody needs to hand it
-      out; C(refresh), whether the base image was asked for anew.
+    - C(wanted), the reference of the target image, whose tag is the digest of its build context; C(own), the reference
+      with this store's own tag; C(latest). C(id), its ID if it exists; C(current), whether it exists and has the
+      store's own tag; C(due), whether it or its base image needs work; C(there), whether no other host needs to
+      provide it; C(refresh), whether a refresh of the base image was requested.
     - C(base_is_there) and C(base_version), of the base image; C(base_is_ours), whether the role mysql_base_image
-      provides it; C(replaced), references of images that are not needed any more; C(context_label) and
+      provides it; C(replaced), references of images that are no longer needed; C(context_label) and
       C(context_digest).
   returned: with O(look=all)
   type: dict
 label:
-  description: The label by which what belongs to a store is known, in the engine and in MySQL.
+  description: The label that marks a store's objects in the engine and in MySQL.
   returned: always
   type: str
 login:
@@ -152,22 +151,21 @@ network:
   type: str
 passwords:
   description:
-    - C(files), a dictionary from each account to the file with its password, of V(root), V(migrator), V(backup),
-      V(user), V(first_root), and in a group V(group) and V(route); C(names), the same below RV(paths) C(secrets);
-      C(next_files) and C(next_names), where a rotation keeps new ones.
-    - C(given), the accounts whose passwords are in variables; C(generated), the names of the others, which are made
-      on the host; C(policy), the policy for passwords.
+    - C(files), a dictionary from each account to the file with its password, for V(root), V(migrator), V(backup),
+      V(user), V(first_root), and in a group V(group) and V(route); C(names), the same relative to C(secrets) of
+      RV(paths); C(next_files) and C(next_names), the files for a rotation's new passwords.
+    - C(given), the accounts whose passwords are in variables; C(generated), the names of the others, which are
+      generated on the host; C(policy), the password policy.
   returned: always
   type: dict
 paths:
   description:
-    - Where everything of the store lies. C(home), and in it C(build), C(data), C(run), C(secrets),
-      C(mounted_secrets), C(tls), C(mounted_tls), C(tmp), C(socket), C(environment), C(group_authorities),
-      C(recovery), C(rotating).
+    - The paths of the store. C(home), and in it C(build), C(data), C(run), C(secrets), C(mounted_secrets), C(tls),
+      C(mounted_tls), C(tmp), C(socket), C(environment), C(group_authorities), C(recovery), C(rotating).
   returned: always
   type: dict
 problems:
-  description: What is wrong, each with the variable to set.
+  description: The problems, each with the variable to set.
   returned: with O(look=all)
   type: list
   elements: str
@@ -175,8 +173,8 @@ rotation:
   description:
     - C(order), the accounts in the order in which a rotation gives them new passwords; C(users), their names;
       C(accounts) and C(next_accounts), dictionaries from each to accounts as
-      M(mlflow_ops.backend_store.mlflow_mysql_account) takes them, with its password or with the next one; C(parts)
-      and C(pause), in how many parts of how many seconds it waits for clients.
+      M(mlflow_ops.backend_store.mlflow_mysql_account) takes them, with the current or with the next password; C(parts)
+      and C(pause), the number of parts of the wait for clients, and the seconds of each.
   returned: with O(look=all)
   type: dict
 settings:
@@ -185,30 +183,29 @@ settings:
   type: dict
 sizes:
   description:
-    - C(memory_mb) and C(buffer_pool_mb), V(null) where they cannot be told; C(arguments), what of that the server
-      is told; C(pids_limit) and C(cpu_shares).
+    - C(memory_mb) and C(buffer_pool_mb), V(null) if they are unknown; C(arguments), the server's arguments for them;
+      C(pids_limit) and C(cpu_shares).
   returned: with O(look=all)
   type: dict
 steps:
   description:
-    - Which parts of the work are due, each V(true) or V(false). C(engine), C(prepare) and in it C(base), C(home),
-      C(tls) and C(build), and C(container).
+    - The due parts of the work, each V(true) or V(false). C(engine), C(prepare) and in it C(base), C(home), C(tls) and
+      C(build), and C(container).
   returned: with O(look=all)
   type: dict
 tls:
   description:
-    - C(on), whether there is TLS; C(mounted), where the container sees the certificates; C(sets), whose
-      certificates there are, each with C(name), C(names) and C(client); C(missing), the variables of files that are
-      not set.
-    - C(authorities), the text of the file of authorities where certificates are given and due.
+    - C(on), whether TLS is on; C(mounted), the path of the certificates in the container; C(sets), the certificates,
+      each with C(name), C(names) and C(client); C(missing), the variables of files that are not set.
+    - C(authorities), the text of the file of CAs, if certificates are given and due.
   returned: always
   type: dict
 uid:
-  description: The user ID by which the host knows the server in the container, V(null) if that cannot be told.
+  description: The host's user ID for the server in the container, V(null) if it is unknown.
   returned: with O(look=all) and O(look=store)
   type: int
 uri_tls:
-  description: C(ssl_ca), C(ssl_cert) and C(ssl_key), paths that a client on this host verifies the server with.
+  description: C(ssl_ca), C(ssl_cert) and C(ssl_key), the paths with which a client on this host verifies the server.
   returned: always
   type: dict
 """

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_rotation
-short_description: Tell who still uses an old password while a rotation is under way
+short_description: Report who still uses an old password during a rotation
 version_added: 0.1.0
 description:
-  - While MySQL accepts an account's new password and the old one, tells which sessions logged in with the old one, and
-    how often it was used since.
-  - A session counts if it was open when the new passwords were set, or if the server noted that it logged in with the
-    second of two passwords. The server does so with C(log_error_verbosity=3); otherwise RV(blind) says what is missed.
-  - Where an account has one password only, nobody uses an old one.
-  - A client that has no session open at the moment cannot be seen.
+  - While MySQL accepts both the new and the old password of an account, reports the sessions that logged in with the
+    old one, and the number of logins with it since.
+  - A session counts if it was open when the new passwords were set, or if the server logged that it used the second of
+    two passwords. The server logs that with C(log_error_verbosity=3); otherwise RV(blind) says what is missed.
+  - If an account has only one password, nobody uses an old one.
+  - A client without an open session is not detected.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -27,22 +27,22 @@ attributes:
     support: full
   diff_mode:
     support: none
-    details: The only thing that is written is the time of the beginning.
+    details: The module only writes the time of the beginning.
   idempotent:
     support: full
 options:
   state:
     description:
-      - V(begun) writes to O(marker) that the rotation begins here, unless that is written down already. Use it after
-        the new passwords were set, and before anybody gets to know them.
-      - V(inspected) only looks. Without a time in O(marker) each session counts as one with an old password, if the
-        account has two.
-      - In check mode V(begun) says what it would find if a rotation began now.
+      - V(begun) records the beginning of the rotation in O(marker), unless it is recorded already. Use it after the new
+        passwords were set, and before anybody knows them.
+      - V(inspected) only reads. Without a time in O(marker), every session of an account with two passwords counts as
+        one with the old password.
+      - In check mode V(begun) returns the result of a rotation that would begin now.
     type: str
     choices: [begun, inspected]
     default: inspected
   marker:
-    description: File on the host that keeps the beginning. Only root may read it. An empty file is the same as none.
+    description: File on the host with the time of the beginning. Only root may read it. An empty file counts as none.
     type: path
     required: true
   users:
@@ -52,7 +52,7 @@ options:
     required: true
   recent:
     description:
-      - A login with an old password in so many last seconds counts as use of it, also if its session has ended.
+      - A login with an old password within this number of seconds counts as use, even if its session has ended.
     type: int
     default: 60
 seealso:
@@ -60,7 +60,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look whether the old password of MLflow's user can be discarded
+- name: Check whether the old password of MLflow's user can be discarded
   mlflow_ops.backend_store.mlflow_mysql_rotation:
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
     login_password_files: [/srv/mlflow-mysql/secrets/root_password]
@@ -75,37 +75,37 @@ in_use:
   returned: success
   type: bool
 sessions:
-  description: How many sessions O(users) have.
+  description: Number of sessions of O(users).
   returned: success
   type: int
 old_sessions:
-  description: The sessions that have an old password.
+  description: The sessions that logged in with an old password.
   returned: success
   type: list
   elements: dict
   contains:
     connection:
-      description: The number of the session, as C(KILL) takes it.
+      description: The number of the session, for C(KILL).
       type: int
     user:
       description: Its user.
       type: str
     host:
-      description: The address that it comes from.
+      description: The client's address.
       type: str
     program:
-      description: The client's program, or the name of its library. C(null) if it does not say.
+      description: The client's program, or the name of its library. C(null) if the client does not report it.
       type: str
     pid:
-      description: The number of the process on the client's machine. C(null) if it does not say.
+      description: The process ID on the client's machine. C(null) if the client does not report it.
       type: int
     reason:
       description:
-        - V(opened_before) if it is older than the new password, V(old_password) if it logged in with the old one
+        - V(opened_before) if it is older than the new password, V(old_password) if it logged in with the old password
           afterwards.
       type: str
 old_password_valid:
-  description: Those of O(users) who have an old password beside the new one.
+  description: The accounts of O(users) that have an old password beside the new one.
   returned: success
   type: list
   elements: str
@@ -119,21 +119,21 @@ old_logins:
       description: The account's user.
       type: str
     number:
-      description: How many logins there were.
+      description: Number of logins.
       type: int
     last_seconds_ago:
       description: Seconds since the last one.
       type: float
 clients:
   description:
-    - Who uses an old password. A line for each process that has such sessions, or for each address where the process is
-      not known, and for each of O(users) that came and went in the last O(recent) seconds.
+    - The users of old passwords. A line for each process with such sessions, or for each address if the process is
+      unknown, and for each of O(users) with ended sessions in the last O(recent) seconds.
   returned: success
   type: list
   elements: str
   sample: ["12 sessions of mlflowusr from this host (process 4711 of mlflow.service, pymysql)"]
 blind:
-  description: What could not be known, and why; empty if nothing was missed.
+  description: What could not be checked, and why; empty if everything was checked.
   returned: success
   type: list
   elements: str

@@ -2,26 +2,27 @@
 # SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A write lock that keeps writers out of a database while its schema changes."""
+"""A write lock on a database while its schema changes."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_mysql_write_lock
-short_description: Keep writers out of a database while its schema changes
+short_description: Lock writers out of a database while its schema changes
 version_added: 0.1.0
 description:
-  - Closes a database for all accounts that may write to it, by locking them, and opens it again.
-  - An account may write if it has any right on the database beyond reading, be it global, on the database, on a table
-    or a column of it, to run a routine of it, or through a role or another account that it may act as.
-  - With O(scope=server) a right on any database counts.
-  - The server's event scheduler, which writes without a login, is off while the write lock is closed, also if the
-    server is restarted meanwhile. Events that run are waited for, or ended with O(disconnect).
-  - A replication channel that applies another server's changes, and transactions that are prepared (XA), write without
-    a login too. Nothing is locked while there is any, whatever O(disconnect) says.
-  - What is locked is in a record on the host before the first account is, and so is what the event scheduler was.
-    However a run ends, the next one finishes it, and V(open) unlocks those accounts and no others.
-  - Two at a time cannot race. The second waits for the first, up to O(timeout).
+  - Sets and releases a write lock on a database. The lock consists of MySQL account locks on all accounts that may
+    write to it.
+  - An account may write if it has any privilege on the database beyond reading, globally, on the database, on one of
+    its tables or columns, on one of its routines, or through a role or another account that it may act as.
+  - With O(scope=server) a privilege on any database counts.
+  - The server's event scheduler, which writes without a login, is off during the write lock, also after a restart of
+    the server. The module waits for running events, or ends them with O(disconnect).
+  - A replication channel that applies another server's changes, and prepared XA transactions, also write without a
+    login. While there are any, nothing is locked, whatever O(disconnect) is.
+  - The accounts and the state of the event scheduler are recorded on the host before the first account is locked.
+    However a run ends, the next one finishes it, and V(open) unlocks only the recorded accounts.
+  - Two runs cannot race. The second one waits for the first, up to O(timeout).
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -32,45 +33,45 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Sessions that would make the module fail make it fail in check mode too.
+    details: Open sessions that make the module fail also do so in check mode.
   diff_mode:
     support: full
-    details: Shows which accounts the write lock keeps out before and after.
+    details: Shows the locked accounts before and after.
   idempotent:
     support: full
 options:
   scope:
     description:
-      - Whether the accounts that may write to O(database) are kept out, or those that may write to any database of the
-        server, as before a change that is undone by restoring the whole server.
+      - Whether to lock the accounts that may write to O(database), or those that may write to any database of the
+        server, for a change whose rollback restores the whole server.
     type: str
     choices: [database, server]
     default: database
   state:
     description:
-      - V(closed) locks the accounts that may write to the database. The accounts need not have sessions then, or those
-        end. See O(disconnect).
-      - V(open) unlocks the accounts that O(path) names, sets the event scheduler to what it was, and removes that file.
-        Without it nothing is done.
+      - V(closed) sets the write lock. The accounts must have no sessions, or their sessions are ended. See
+        O(disconnect).
+      - V(open) releases it. It unlocks the accounts in O(path), restores the state of the event scheduler, and removes
+        the file. Without the file nothing is done.
     type: str
     choices: [closed, open]
     required: true
   path:
     description:
-      - A file on the host that records which accounts were locked, for root only.
-      - Accounts that somebody else locked are not in it. They stay locked.
+      - A file on the host with the record of the locked accounts, for root only.
+      - Accounts that somebody else locked are not in the record. They stay locked.
     type: path
     required: true
   disconnect:
     description:
-      - Whether sessions of accounts that may write are ended.
-      - With V(false) the module fails while there are any, and says whose they are. No account is locked then.
+      - Whether to end the sessions of accounts that may write.
+      - With V(false) the module fails while there are any, and names their accounts. No account is locked then.
     type: bool
     default: false
   keep:
     description:
-      - Names of users that stay able to log in, such as the one that changes the schema.
-      - O(login_user) and the server's own accounts always stay.
+      - Names of users that are never locked, such as the one that changes the schema.
+      - O(login_user) and the server's own accounts are never locked.
     type: list
     elements: str
     default: []
@@ -79,15 +80,14 @@ options:
     type: int
     default: 30
 notes:
-  - Sessions are matched by the name of their user. A session of C(name@one-host) counts if C(name@another-host) may
-    write.
-  - Sessions of O(login_user), of the users in O(keep) and of the server itself go on.
+  - Sessions are matched by their user name. A session of C(name@one-host) counts if C(name@another-host) may write.
+  - Sessions of O(login_user), of the users in O(keep) and of the server itself continue.
 seealso:
   - module: mlflow_ops.backend_store.mlflow_schema
 """
 
 EXAMPLES = r"""
-- name: Keep MLflow out
+- name: Lock MLflow out
   mlflow_ops.backend_store.mlflow_mysql_write_lock:
     login_password_files: [/srv/mlflow-mysql/secrets/root_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
@@ -97,7 +97,7 @@ EXAMPLES = r"""
     disconnect: true
     state: closed
 
-- name: Let MLflow in again
+- name: Release the write lock
   mlflow_ops.backend_store.mlflow_mysql_write_lock:
     login_password_files: [/srv/mlflow-mysql/secrets/root_password]
     login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
@@ -108,32 +108,31 @@ EXAMPLES = r"""
 
 RETURN = r"""
 accounts:
-  description: With V(closed) the accounts that the write lock keeps out, with V(open) those that it let in again.
+  description: With V(closed) the locked accounts, with V(open) the unlocked ones.
   returned: success
   type: list
   elements: str
   sample: [mlflowusr@%]
 event_scheduler:
   description:
-    - What the event scheduler was before the write lock was closed, and is again when it is open, V(ON), V(OFF) or
-      V(DISABLED). V(null) if there is no record.
+    - The state of the event scheduler outside the write lock, V(ON), V(OFF) or V(DISABLED). V(null) if there is no
+      record.
   returned: success
   type: str
   sample: "ON"
 since:
   description:
-    - When the write lock was closed, in seconds since 1970. A run that finds it closed returns when that was.
-      V(null) if there is no record.
+    - When the write lock was set, in seconds since 1970, also if an earlier run set it. V(null) if there is no record.
   returned: success
   type: float
   sample: 1796023912.4
 seconds:
-  description: For how many seconds the write lock was closed. V(null) if it was not, or nothing says since when.
+  description: Duration of the write lock in seconds. V(null) if there was none, or its start is unknown.
   returned: with V(open)
   type: float
   sample: 41.7
 disconnected:
-  description: The sessions and events that were ended, in check mode those that would be.
+  description: The sessions and events that were ended, or in check mode would be.
   returned: success
   type: list
   elements: dict
@@ -143,7 +142,7 @@ disconnected:
       type: str
       sample: mlflowusr
     host:
-      description: Where the session came from.
+      description: The client's address.
       type: str
       sample: 172.17.0.1:52814
     id:
@@ -151,7 +150,7 @@ disconnected:
       type: int
       sample: 42
     seconds:
-      description: For how long the session had been idle or busy.
+      description: Duration of the session's current idle or busy state, in seconds.
       type: int
       sample: 7
     program:
@@ -160,7 +159,7 @@ disconnected:
       sample: pymysql
 reason:
   description:
-    - V(write_lock) if the record in O(path) does not allow it; V(not_owner) if another run has taken over;
+    - V(write_lock) if the write lock cannot be set or released; V(not_owner) if another run has taken over;
       V(server) if the connection was lost or a statement refused; or, without a login, V(unreachable),
       V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library), V(other).
   returned: failure

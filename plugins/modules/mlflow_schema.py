@@ -11,15 +11,15 @@ module: mlflow_schema
 short_description: Initialise, upgrade and repair MLflow's schema
 version_added: 0.1.0
 description:
-  - Brings MLflow's schema in a database to the revision of a release, with the migrations of the MLflow that is in a
-    virtual environment, and repairs what an interrupted migration left. The database must exist.
-  - MySQL commits each statement that changes the schema by itself, so a migration that dies leaves a database that
-    C(mlflow db upgrade) can never finish. This module knows from its catalogue which statements were done, and goes on
-    with the next one. It never drops anything that holds data.
-  - Before it changes anything it looks for all that would stop a migration, see the blockers of
-    M(mlflow_ops.backend_store.mlflow_schema_info), and fails if there is any. For that it reads the rows that a pending
-    migration needs something of, such as references that hold.
-  - Two at a time cannot race. The second waits for the first, up to O(lock_timeout).
+  - Brings MLflow's schema in a database to the revision of a release, with the migrations of the MLflow in a virtual
+    environment, and repairs an interrupted migration. The database must exist.
+  - MySQL commits each statement that changes the schema separately. After an interrupted migration C(mlflow db upgrade)
+    can therefore never finish. This module knows from its catalogue which statements were done, and continues with the
+    next one. It never drops anything that holds data.
+  - Before any change it checks for everything that would stop a migration, see the blockers of
+    M(mlflow_ops.backend_store.mlflow_schema_info), and fails if there is any. It reads rows if a pending migration has
+    requirements for them, such as valid references.
+  - Two runs cannot race. The second one waits for the first, up to O(lock_timeout).
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -34,63 +34,63 @@ attributes:
     details: The result is the plan.
   diff_mode:
     support: full
-    details: Shows the schema before and after, an object a line.
+    details: Shows the schema before and after, one object per line.
   idempotent:
     support: full
 options:
   state:
     description:
-      - V(initialised) makes the tables in an empty database. One that has MLflow's tables is left alone, whatever its
-        revision.
-      - V(upgraded) runs the pending migrations one at a time, each checked against the catalogue before the next
-        begins. It never goes back.
-      - V(repaired) finishes a migration that was interrupted, and that one only. A store that needs none is left alone.
-      - V(indexed) runs no migration, and brings the indexes to O(extra_indexes), and experiment 0 where
-        O(default_artifact_root) says.
-      - V(converted) runs no migration, and gives the database and all its tables one character set, C(utf8mb4), one
-        collation, see O(collation), and a row format that has room for all keys, with the types that the store's
-        revision has. A store that is so already is left alone. The text of every table is compared afterwards. In check
-        mode the statements are returned.
+      - V(initialised) creates the tables in an empty database. A database with MLflow's tables is left alone, whatever
+        its revision.
+      - V(upgraded) runs the pending migrations one at a time, and compares the schema with the catalogue after each
+        one. It never goes back.
+      - V(repaired) only finishes an interrupted migration. A store without one is left alone.
+      - V(indexed) runs no migration. It creates and drops indexes to match O(extra_indexes), and creates experiment 0
+        according to O(default_artifact_root).
+      - V(converted) runs no migration. It gives the database and all its tables one character set, C(utf8mb4), one
+        collation, see O(collation), and a row format that is large enough for all keys. Columns keep the types of the
+        store's revision. A converted store is left alone. The text of every table is compared afterwards. In check mode
+        the statements are returned.
     type: str
     choices: [initialised, upgraded, repaired, indexed, converted]
     default: initialised
   revision:
-    description: The revision that is wanted, in place of O(mlflow_version).
+    description: The target revision, instead of O(mlflow_version).
     type: str
   virtualenv:
     description:
       - Path of a virtual environment with C(mlflow-skinny) or C(mlflow), C(sqlalchemy), C(alembic), C(pymysql) and
-        C(cryptography). The MLflow in it must have the wanted revision.
-      - V(repaired) can do without, unless what is left of the migration is rows that only MLflow's code can compute.
+        C(cryptography). Its MLflow must have the target revision.
+      - V(repaired) does not need it, unless the rest of the migration computes rows in MLflow's code.
     type: path
   extra_indexes:
     description:
-      - The indexes that the store is to have beyond MLflow's own. Others that this option offers are dropped, so that
-        an empty list drops all of them. Without it they are left as they are.
-      - They are made while clients read and write. None is there while a migration runs, and they are made again after
-        it. With O(data_directory), a disk that has no room for them is found first.
+      - The indexes in addition to MLflow's own. The other choices of this option are dropped; an empty list drops all
+        of them. By default they are left alone.
+      - They are created while clients read and write. Before a migration they are dropped, and recreated after it. With
+        O(data_directory), the disk space for them is checked first.
       - V(runs) is on C(runs) (lifecycle_stage, experiment_id, start_time), for the newest runs of an experiment.
-      - V(runs_ui) is on C(runs) (lifecycle_stage, experiment_id, start_time), for them as MLflow's web pages sort
-        them. Nobody can write to that table while it is made.
+      - V(runs_ui) is on C(runs) (lifecycle_stage, experiment_id, start_time), for the same in the order of
+        MLflow's web pages. Nobody can write to that table while the index is created.
       - V(metrics) is on C(latest_metrics) (key, value, is_nan), for runs by the value of a metric.
       - V(params) is on C(params) (key, value), for runs by the value of a parameter.
-      - V(tags) is on C(tags) (key, value), for runs by a tag, like the children of a run, or by their name.
+      - V(tags) is on C(tags) (key, value), for runs by a tag, such as the children of a run, or by their name.
       - V(traces) is on C(trace_info) (experiment_id, timestamp_ms), for the newest traces of an experiment.
       - V(trace_tags) is on C(trace_tags) (key, value), for traces by a tag.
-      - V(trace_metadata) is on C(trace_request_metadata) (key, value), for traces by their metadata, like a user.
-      - One whose table the store's revision does not have is left out.
+      - V(trace_metadata) is on C(trace_request_metadata) (key, value), for traces by their metadata, such as a user.
+      - Indexes on tables that the store's revision lacks are skipped.
     type: list
     elements: str
     choices: [runs, runs_ui, metrics, params, tags, traces, trace_tags, trace_metadata]
   default_artifact_root:
     description:
-      - The C(--default-artifact-root) of MLflow's server, below which the artifacts of new experiments are.
-        V(mlflow-artifacts:/) is what a server without that option has, unless C(--no-serve-artifacts) is given. A URI
-        or an absolute path.
-      - With it MLflow's experiment 0 is made in a store at the wanted revision, if it is missing. Otherwise the first
-        process of MLflow's that opens the store makes it, and leaves a connection without strict mode, on which values
-        that are too long are cut without an error.
-      - One that MLflow would not make is not made, as in an old store that has experiments.
+      - The C(--default-artifact-root) of MLflow's server, the parent of the artifacts of new experiments. It is a URI
+        or an absolute path. V(mlflow-artifacts:/) is that of a server without this option and without
+        C(--no-serve-artifacts).
+      - With it, a missing experiment 0 is created in a store at the target revision. Otherwise the first MLflow process
+        that opens the store creates it, and leaves a connection without strict mode, on which values that are too long
+        are cut without an error.
+      - If MLflow would not create it, as in an old store with experiments, the module does not create it either.
     type: str
   collation:
     description:
@@ -98,7 +98,7 @@ options:
         upper and lower case apart, and C(utf8mb4_0900_bin) otherwise.
     type: str
   lock_timeout:
-    description: Seconds to wait for another one that changes the same schema, and for readers that hold its tables.
+    description: Seconds to wait for another run that changes the same schema, and for readers that lock its tables.
     type: int
     default: 30
 seealso:
@@ -107,7 +107,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Make MLflow's tables
+- name: Create MLflow's tables
   mlflow_ops.backend_store.mlflow_schema:
     login_user: mlflow_migrator
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
@@ -116,7 +116,7 @@ EXAMPLES = r"""
     virtualenv: /srv/mlflow-mysql/mlflow/3.5.1
     state: initialised
 
-- name: Finish what an interrupted upgrade left
+- name: Finish an interrupted upgrade
   mlflow_ops.backend_store.mlflow_schema:
     login_user: mlflow_migrator
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
@@ -125,7 +125,7 @@ EXAMPLES = r"""
     virtualenv: /srv/mlflow-mysql/mlflow/3.5.1
     state: repaired
 
-- name: Go up to the schema of MLflow 3.5.1
+- name: Upgrade to the schema of MLflow 3.5.1
   mlflow_ops.backend_store.mlflow_schema:
     login_user: mlflow_migrator
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
@@ -135,7 +135,7 @@ EXAMPLES = r"""
     mlflow_version: 3.5.1
     state: upgraded
 
-- name: Have two indexes beyond MLflow's own
+- name: Create two indexes in addition to MLflow's own
   mlflow_ops.backend_store.mlflow_schema:
     login_user: mlflow_migrator
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
@@ -148,44 +148,44 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after what was done.
-    - In check mode the state as it would be.
+    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after the changes.
+    - In check mode the predicted state.
   returned: always, if the server could be asked
   type: str
   sample: current
 message:
-  description: What RV(state) means here and what to do, in a sentence.
+  description: The meaning of RV(state) here and what to do, in one sentence.
   returned: always, if the server could be asked
   type: str
 revision:
-  description: Revision of the store, V(null) if it has none. In check mode the one that it would have.
+  description: Revision of the store, V(null) if it has none. In check mode the predicted one.
   returned: always, if the server could be asked
   type: str
   sample: bf29a5ff90ea
 head:
-  description: The revision that is wanted.
+  description: The target revision.
   returned: always, if the server could be asked
   type: str
   sample: bf29a5ff90ea
 mlflow_version:
-  description: The release that is wanted, V(null) if O(revision) was given.
+  description: The target release, V(null) if O(revision) was given.
   returned: always, if the server could be asked
   type: str
   sample: 3.5.1
 plan:
   description:
-    - What was to be done, in order. The elements are those of C(pending) of
-      M(mlflow_ops.backend_store.mlflow_schema_info); for V(repaired) the migration that was interrupted.
+    - The planned work, in order. The elements are those of C(pending) of
+      M(mlflow_ops.backend_store.mlflow_schema_info); for V(repaired) the interrupted migration.
   returned: success
   type: list
   elements: dict
 pending:
-  description: The revisions that are still to come up to RV(head), oldest first.
+  description: The remaining revisions up to RV(head), oldest first.
   returned: always, if the server could be asked
   type: list
   elements: str
 applied:
-  description: What was done, in order, with the seconds that each took.
+  description: The completed work, in order, with the duration of each part in seconds.
   returned: always, if the server could be asked
   type: list
   elements: dict
@@ -197,38 +197,38 @@ drift:
   elements: dict
 extra_indexes:
   description:
-    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after what was done.
-    - In check mode as it would be.
+    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after the changes.
+    - In check mode the prediction.
   returned: always, if the server could be asked
   type: list
   elements: dict
 default_experiment:
   description:
-    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after what was done.
-    - V(made) if it was made, in check mode if it would be.
+    - As M(mlflow_ops.backend_store.mlflow_schema_info) returns it, after the changes.
+    - V(made) if it was created, or in check mode would be.
   returned: always, if the server could be asked
   type: str
   sample: made
 statements:
-  description: With V(converted) the statements that were done, in check mode those that would be, in order.
+  description: With V(converted) the executed statements, in order; in check mode the planned ones.
   returned: with O(state=converted)
   type: list
   elements: str
 misread:
   description:
-    - With V(converted) the columns in C(latin1) with values that read as UTF-8 taken for Latin-1, and their number.
-      They were converted as they read, as nothing says which ones are meant so.
+    - With V(converted) the C(latin1) columns with values that look like UTF-8 declared as Latin-1, and the number of
+      the values. They were converted as they read, since nothing tells which of them are wrong.
   returned: with O(state=converted)
   type: list
   elements: str
   sample: [12 values of params.value]
 made_indexes:
-  description: Those of O(extra_indexes) that were made, and were not there before.
+  description: The indexes of O(extra_indexes) that were created and did not exist before.
   returned: success
   type: list
   elements: str
 dropped_indexes:
-  description: Those that were dropped and are not wanted.
+  description: The dropped indexes that are not in O(extra_indexes).
   returned: success
   type: list
   elements: str
@@ -239,9 +239,9 @@ tables:
   sample: 69
 reason:
   description:
-    - V(schema) if the schema does not allow it; V(unknown_target) if the wanted MLflow or revision is not
+    - V(schema) if the schema does not allow it; V(unknown_target) if the target MLflow or revision is not
       in the catalogue; V(no_database) if there is no such database; V(interrupted) if a migration failed
-      when it had begun; V(migrations_missing) if O(virtualenv) has no MLflow; V(not_owner) if another run
+      after its start; V(migrations_missing) if O(virtualenv) has no MLflow; V(not_owner) if another run
       has taken over; V(server) if the connection was lost or a statement refused; or, without a login,
       V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
       V(other).

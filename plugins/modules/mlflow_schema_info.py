@@ -2,19 +2,19 @@
 # SPDX-FileCopyrightText: 2026 The mlflow_ops.backend_store authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What state MLflow's schema is in."""
+"""The state of MLflow's schema."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mlflow_schema_info
-short_description: Look at MLflow's schema in a MySQL database
+short_description: Report the state of MLflow's schema in a MySQL database
 version_added: 0.1.0
 description:
-  - Compares a store with the catalogue of MLflow's schema at every revision of every release since 1.0, object by
-    object, and says what state it is in, which MLflow fits it, what an upgrade would do, and what would stop it.
-  - It only reads, with PyMySQL alone. The database must exist, MLflow need not be there.
-  - Names that MySQL or an old MLflow chose are no difference.
+  - Compares a store, object by object, with the catalogue of MLflow's schema at every revision of every release since
+    1.0. Reports its state, the matching MLflow releases, the plan of an upgrade, and the blockers.
+  - It only reads. It needs PyMySQL, but not MLflow. The database must exist.
+  - Names that MySQL or an old MLflow chose do not count as differences.
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
 extends_documentation_fragment:
@@ -25,13 +25,13 @@ extends_documentation_fragment:
   - mlflow_ops.backend_store._schema_target.target
 options:
   exact_rows:
-    description: Whether the rows of every table are counted, for which the server reads all of them.
+    description: Whether to count the rows of every table. The server then reads all of them.
     type: bool
     default: false
   scan_timeout:
     description:
-      - Seconds that may be spent on each thing that a pending migration needs of the rows that are there, such as
-        references that hold. What takes longer is among RV(schema_warnings). With V(0) no rows are looked at.
+      - Time limit in seconds for each requirement that a pending migration has for existing rows, such as valid
+        references. A check that takes longer is reported in RV(schema_warnings). With V(0) no rows are checked.
     type: int
     default: 10
 seealso:
@@ -39,7 +39,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the schema
+- name: Inspect the schema
   mlflow_ops.backend_store.mlflow_schema_info:
     login_user: mlflow_migrator
     login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
@@ -48,7 +48,7 @@ EXAMPLES = r"""
     mlflow_version: 3.17.0
   register: schema
 
-- name: Stop where MLflow would not start
+- name: Stop if MLflow would not start
   ansible.builtin.assert:
     that: schema.state == 'current'
     fail_msg: "{{ schema.message }}"
@@ -57,16 +57,16 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - V(empty), no table. V(current), that of O(mlflow_version). V(behind), an older one, whole. V(ahead), a newer one,
-      whole.
+    - V(empty), no table. V(current), the schema of O(mlflow_version). V(behind), a complete older schema. V(ahead), a
+      complete newer schema.
     - V(half_applied), a migration was interrupted, see RV(half_applied).
-    - V(drifted), something differs from the catalogue at RV(revision), see RV(drift).
+    - V(drifted), there are differences from the catalogue at RV(revision), see RV(drift).
     - V(foreign), the tables or the revision are not MLflow's. V(unknown), MLflow's, but newer than the catalogue.
   returned: success
   type: str
   sample: behind
 message:
-  description: What RV(state) means here and what to do, in a sentence.
+  description: The meaning of RV(state) here and what to do, in one sentence.
   returned: success
   type: str
   sample: "2 migrations are pending for MLflow 3.17.0: upgrade it."
@@ -81,22 +81,22 @@ database:
   type: str
   sample: mlflow
 revision:
-  description: The revision that the store names, V(null) if it names none.
+  description: The revision in the store, V(null) if there is none.
   returned: success
   type: str
   sample: b7e2c1a4d9f3
 head:
-  description: The revision that O(mlflow_version) wants.
+  description: The revision that O(mlflow_version) needs.
   returned: success
   type: str
   sample: dc11669786a5
 mlflow_version:
-  description: The release that the store is wanted for.
+  description: The target release.
   returned: success
   type: str
   sample: 3.17.0
 mlflow_versions:
-  description: The releases that want exactly RV(revision), oldest first.
+  description: The releases that need exactly RV(revision), oldest first.
   returned: success
   type: list
   elements: str
@@ -111,17 +111,17 @@ pending:
       description: Its identifier.
       type: str
     title:
-      description: What it does, in MLflow's words.
+      description: Its title in MLflow.
       type: str
     kinds:
       description:
-        - What it does to data that are there. V(additive) leaves them alone. V(keys) exchanges indexes, foreign keys or
-          checks. V(rebuild) changes columns or primary keys, for which MySQL may copy the table. V(data) writes rows.
+        - Its effects on existing data. V(additive) leaves them alone. V(keys) replaces indexes, foreign keys or checks.
+          V(rebuild) changes columns or primary keys, for which MySQL may copy the table. V(data) writes rows.
           V(destructive) drops columns or tables.
       type: list
       elements: str
     tables:
-      description: The tables that it changes, without those that it makes.
+      description: The tables that it changes, without those that it creates.
       type: list
       elements: str
     statements:
@@ -134,7 +134,7 @@ pending:
       description: The first release that has it.
       type: str
 half_applied:
-  description: The migration that was interrupted, V(null) if none was.
+  description: The interrupted migration, V(null) if there is none.
   returned: success
   type: dict
   contains:
@@ -142,14 +142,14 @@ half_applied:
       description: Its identifier.
       type: str
     title:
-      description: What it does.
+      description: Its title in MLflow.
       type: str
     done:
-      description: The statements that were done.
+      description: The completed statements.
       type: list
       elements: str
     todo:
-      description: The statements that are left.
+      description: The remaining statements.
       type: list
       elements: str
 drift:
@@ -165,27 +165,27 @@ drift:
       description: Its table.
       type: str
     name:
-      description: Its name, or the columns that it is on where it has none of its own.
+      description: Its name, or its columns if it has no name of its own.
       type: str
     problem:
       description: V(missing), V(unexpected) or V(changed).
       type: str
     expected:
-      description: What the catalogue says about it, V(null) if nothing.
+      description: Its definition in the catalogue, V(null) if it has none.
       type: str
     actual:
-      description: What it is, V(null) if it is missing.
+      description: Its definition in the store, V(null) if it is missing.
       type: str
 extra_indexes:
   description:
     - The indexes that the option O(mlflow_ops.backend_store.mlflow_schema#module:extra_indexes) offers for the tables
-      of RV(revision). They are no drift. One of their names on other columns is.
+      of RV(revision). They are no drift. An index with one of their names on other columns is drift.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: Its name in that option. In the database it begins with C(mlflow_ops_) besides.
+      description: Its name in that option. In the database its name has the prefix C(mlflow_ops_).
       type: str
     table:
       description: Its table.
@@ -195,24 +195,24 @@ extra_indexes:
       type: list
       elements: str
     present:
-      description: Whether it is there.
+      description: Whether it exists.
       type: bool
 default_experiment:
   description:
-    - Whether MLflow's experiment 0 is there, V(present), or V(missing), or V(taken) if it is missing and another
-      experiment has its name. V(present) also if MLflow would not make it.
-    - The process of MLflow's that makes it writes without strict mode from then on.
-      O(mlflow_ops.backend_store.mlflow_schema#module:default_artifact_root) makes it.
+    - The state of MLflow's experiment 0, V(present), V(missing), or V(taken) if it is missing and another experiment
+      has its name. V(present) also if MLflow would not create it.
+    - The MLflow process that creates it then writes without strict mode. To avoid that, use
+      O(mlflow_ops.backend_store.mlflow_schema#module:default_artifact_root), which creates it.
     - V(null) if the schema is not MLflow's at a revision, or the login may not read it.
   returned: success
   type: str
   sample: present
 blockers:
   description:
-    - What would make a migration fail or wait, or keeps MLflow from writing. All of them at once. No migration is begun
-      while there is any.
-    - Foreign keys of other databases, other accounts' sessions, the server's keyring, and whether the account of a
-      trigger exists, are there as far as the login may see them.
+    - All the reasons why a migration would fail or wait, or why MLflow cannot write. No migration starts while there is
+      any.
+    - Foreign keys of other databases, other accounts' sessions, the server's keyring, and missing accounts of triggers
+      are only included if the login may see them.
   returned: success
   type: list
   elements: dict
@@ -224,13 +224,13 @@ blockers:
       description: V(error) in RV(blockers), V(warning) in RV(schema_warnings).
       type: str
     message:
-      description: What was found.
+      description: The finding.
       type: str
     remedy:
       description: What to do.
       type: str
 schema_warnings:
-  description: What stops no migration and is not as it should be, such as keys that collide. Like RV(blockers).
+  description: Problems that stop no migration, such as keys that collide. Like RV(blockers).
   returned: success
   type: list
   elements: dict
@@ -250,20 +250,20 @@ tables:
       description: Its name.
       type: str
     rows:
-      description: Number of rows, as the server estimates it now, or counted with O(exact_rows).
+      description: Number of rows, estimated by the server, or counted with O(exact_rows).
       type: int
     bytes:
       description:
-        - Size of data and indexes in bytes, as the server estimates it, or what its file uses, if that is more and can
-          be seen, with the privilege C(PROCESS) or in O(data_directory).
+        - Size of data and indexes in bytes, estimated by the server. If its file is larger, the size of the file, which
+          needs the privilege C(PROCESS) or O(data_directory).
       type: int
 sessions:
-  description: Other sessions that use the database, or are in a transaction, as far as the login may see them.
+  description: Other sessions that use the database or are in a transaction, if the login may see them.
   returned: success
   type: list
   elements: dict
 locked:
-  description: Whether another session is changing, dumping or restoring the database with this collection right now.
+  description: Whether another run of this collection is changing, dumping or restoring the database right now.
   returned: success
   type: bool
 revisions:
@@ -273,7 +273,7 @@ revisions:
   elements: dict
 reason:
   description:
-    - V(unknown_target) if the wanted MLflow is not in the catalogue; V(no_database) if there is no such
+    - V(unknown_target) if the target MLflow is not in the catalogue; V(no_database) if there is no such
       database; V(server) if the connection was lost or a query refused; or, without a login,
       V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
       V(other).

@@ -356,7 +356,7 @@ def test_before_a_statement_that_the_server_compressed(
             r"\d+ transactions hold 'INSERT INTO mlflow.t': say before which one",
         ),
         (("--before", "DROP DATABASE"), "no transaction in the copied binary log holds"),
-        (("--to", "2001-01-01T00:00:00Z"), "no full backup is from before what is wanted"),
+        (("--to", "2001-01-01T00:00:00Z"), "no full backup is old enough for this restore"),
         (("--backup", "000099-x"), "there is no full backup 000099-x"),
     ],
 )
@@ -718,7 +718,7 @@ def test_a_drill_with_the_real_mlflow(backups: Backups) -> None:
     # An MLflow that is not there.
     store.execute("DROP DATABASE tracking")
     backups.use(directory, **{**settings, "mlflow": "/nowhere", "database": "none"})
-    assert "cannot be looked at" in backups.problem("drill")
+    assert "cannot be inspected" in backups.problem("drill")
 
 
 # A store that was restored. The last test: the store is another one afterwards.
@@ -841,7 +841,7 @@ def test_a_restored_store_is_backed_up_and_restored(backups: Backups, history: H
             result = backups.restore(*arguments)
             assert {key: result[key] for key in planned} == planned
             assert result["tables"]["mlflow"]["t"] == rows
-    assert "no full backup is from before what is wanted" in backups.problem("plan", "--to", switched)
+    assert "no full backup is old enough for this restore" in backups.problem("plan", "--to", switched)
 
 
 # What passes the binary log by

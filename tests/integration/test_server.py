@@ -385,7 +385,7 @@ def test_look_at_keys_is_given_up(merging: Store) -> None:
         start = time.monotonic()
         found = merging.blockers()
         assert time.monotonic() - start < 5
-    assert "not known of params" in found["collation_merges_keys"]["message"]
+    assert "Existing rows of params could not be checked" in found["collation_merges_keys"]["message"]
     assert "tags: Loss and loss" in found["keys_collide"]["message"]
 
 

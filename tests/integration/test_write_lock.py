@@ -661,7 +661,7 @@ def test_another_takes_too_long(store: MySQL, gate: Gate) -> None:
         message = failed(gate("closed", timeout=1))
     finally:
         other.close()
-    assert f"closing or opening the write lock of {DATABASE} for more than 1 s" in message
+    assert f"setting or releasing the write lock of {DATABASE} for more than 1 s" in message
     assert "wait for it to end, or raise timeout" in message
     assert locked(store) == set()
 

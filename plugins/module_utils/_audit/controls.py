@@ -527,7 +527,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "no-wildcard-hosts",
         "server",
-        "No account may come from everywhere",
+        "No account can log in from everywhere",
         devsec("db-07") + mysql("7.6"),
         "Set mlflow_mysql_allowed_hosts to the networks of your MLflow servers; RENAME USER in a store made by hand.",
         accounts_with(lambda e, a: not a.host.strip("%_")),
@@ -637,7 +637,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "current-password",
         "server",
-        "Who changes a password must know the current one",
+        "A change of a password needs the current one",
         mysql("2.9"),
         "password_require_current = ON",
         setting("password_require_current", "ON", "1"),
@@ -645,7 +645,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "delayed-guesses",
         "server",
-        "Who guesses passwords waits",
+        "Repeated failed logins are delayed",
         mysql("2.18"),
         "INSTALL COMPONENT 'file://component_connection_control'",
         connection_control,
@@ -653,7 +653,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "client-certificates",
         "server",
-        "Accounts that come over the network show a certificate",
+        "Logins over the network need a client certificate",
         mysql("2.16", "8.2"),
         "Set mlflow_mysql_require_x509 to true and give MLflow its certificate.",
         client_certificates,
@@ -677,7 +677,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "tls-certificate",
         "server",
-        "The certificate can be verified, and does not end soon",
+        "The certificate can be verified, and does not expire soon",
         mysql("2.6"),
         "Run the playbook deploy, which renews it, or give a new one in mlflow_mysql_tls_certificate.",
         certificate,
@@ -701,7 +701,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "no-local-infile",
         "server",
-        "The server does not ask clients for their files",
+        "The server cannot read clients' files",
         devsec("conf-03") + mysql("4.4"),
         "local_infile = OFF",
         setting("local_infile", "OFF", "0"),
@@ -709,7 +709,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "secure-file-priv",
         "server",
-        "Statements reach no files, or those of one directory",
+        "Statements can access no files, or those of one directory",
         devsec("conf-03") + mysql("4.7"),
         "secure_file_priv = NULL",
         lambda e: (
@@ -720,7 +720,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "no-symbolic-links",
         "server",
-        "Tables are no symbolic links",
+        "Tables cannot be symbolic links",
         devsec("conf-03") + mysql("4.6"),
         "skip_symbolic_links",
         setting("have_symlink", "DISABLED", "NO", absent=PASS),
@@ -728,7 +728,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "grant-tables",
         "server",
-        "The server looks at who may do what",
+        "The server checks privileges",
         devsec("conf-03") + mysql("4.5"),
         "Start mysqld without --skip-grant-tables.",
         grant_tables,
@@ -755,7 +755,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "roles-off",
         "server",
-        "Roles are taken on when they are asked for",
+        "Roles are only active on request",
         mysql("7.9"),
         "activate_all_roles_on_login = OFF",
         setting("activate_all_roles_on_login", "OFF", "0", absent=PASS),
@@ -763,7 +763,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "error-log",
         "server",
-        "The error log goes where it is kept",
+        "The error log is kept",
         mysql("6.1"),
         "log_error = stderr in a container, or a file",
         lambda e: (
@@ -806,7 +806,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "bound-to-an-address",
         "any",
-        "The server is reached at the addresses that were chosen",
+        "The server listens only on the chosen addresses",
         mysql("2.14") + docker("5.14"),
         "Set mlflow_mysql_bind_address to an address of the host.",
         bind_address,
@@ -814,7 +814,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "data-directory",
         "any",
-        "Data and binary logs are open to the server only",
+        "Only the server can access data and binary logs",
         devsec("conf-04", "conf-05") + mysql("3.1", "3.2"),
         "chmod 0700 the data directory, chown it to the server's user",
         data_directory,
@@ -822,7 +822,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "private-key",
         "any",
-        "The server's private key is open to the server only",
+        "Only the server can access its private key",
         mysql("3.7"),
         "chmod 0400 the key, chown it to the server's user",
         private_key,
@@ -830,7 +830,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "configuration-owner",
         "container",
-        "Configuration files are root's, and not open to others",
+        "Configuration files belong to root; others have no access",
         devsec("conf-07", "conf-08"),
         DEPLOY + "; chown root:mysql and chmod 0640 in a store made by hand.",
         configuration_owner,
@@ -854,7 +854,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "running",
         "container",
-        "The server runs, and comes back",
+        "The server runs, and restarts automatically",
         devsec("conf-01"),
         "Run the playbook deploy; set mlflow_mysql_restart_policy.",
         running,
@@ -966,7 +966,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "cpu-priority",
         "container",
-        "The share of the processors was chosen",
+        "The CPU share is set",
         docker("5.12"),
         DEPLOY + "; docker run --cpu-shares",
         host_config("CpuShares", lambda value: value not in (None, 0, 1024)),
@@ -1006,7 +1006,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "no-shared-mounts",
         "container",
-        "Mounts do not reach back to the host",
+        "Mounts do not propagate to the host",
         docker("5.20"),
         "docker run without :shared",
         propagation,
@@ -1097,12 +1097,12 @@ NOT_APPLICABLE: tuple[tuple[str, str, str], ...] = (
         "dev-sec mysql-conf-03, skip-symbolic-links",
         "the option in the configuration file",
         "MySQL removed it, since symbolic links are off; the server does not start with it. The control"
-        " no-symbolic-links looks at what the running server says.",
+        " no-symbolic-links checks the running server's setting.",
     ),
     (
         "dev-sec mysql-conf-03b",
         "secure-auth",
-        "For MySQL before 8.0.3; later ones have no other kind.",
+        "For MySQL before 8.0.3; later versions are always secure in this respect.",
     ),
     (
         "dev-sec mysql-conf-06, CIS MySQL 3.3, 3.4",
@@ -1118,18 +1118,18 @@ NOT_APPLICABLE: tuple[tuple[str, str, str], ...] = (
     (
         "CIS Docker 5.19",
         "ulimits of the container",
-        "Asks for a decision, not for a value: the engine's own are kept.",
+        "Needs a decision, not a value: the engine's defaults are kept.",
     ),
     (
         "CIS Docker 5.23, 5.24, 5.28",
-        "docker exec as root or privileged, images pulled anew",
-        "About how people use the engine. The collection runs nothing with exec, and builds its image from the base"
-        " that it was told.",
+        "docker exec as root or privileged, pulls of newer images",
+        "Depends on how people use the engine. The collection runs nothing with exec, and builds its image from the"
+        " chosen base image.",
     ),
     (
         "CIS MySQL 1.1, 2.3, 6.2",
-        "partitions and a machine of the store's own",
-        "Where mlflow_mysql_home is, the owner of the host decides.",
+        "a separate partition and a dedicated machine",
+        "The owner of the host chooses mlflow_mysql_home.",
     ),
     (
         "CIS MySQL 1.3, 1.5, 1.6",
@@ -1149,8 +1149,8 @@ NOT_APPLICABLE: tuple[tuple[str, str, str], ...] = (
     (
         "CIS MySQL 2.5, 2.10, 2.11, 2.13, 5.10, 8.3",
         "names, dual passwords, unused accounts, socket login, routines, limits",
-        "Asks for a judgement. The collection makes three accounts, one for each purpose, rotates with dual passwords,"
-        " and takes mlflow_mysql_max_user_connections.",
+        "Needs a judgement. The collection creates one account for each purpose, rotates with dual passwords, and takes"
+        " mlflow_mysql_max_user_connections.",
     ),
     (
         "CIS MySQL 2.12",
@@ -1165,13 +1165,13 @@ NOT_APPLICABLE: tuple[tuple[str, str, str], ...] = (
     (
         "CIS MySQL 3.5, 9, 10",
         "replication",
-        "A store on one host has no replica. The members of a group speak TLS to each other, as an account of their "
-        "own (docs/group.md).",
+        "A standalone store has no replica. The members of a group use TLS and a separate account for each other "
+        "(docs/group.md).",
     ),
     (
         "CIS MySQL 3.8",
         "plugin directory",
-        "In the image, root's, on a read-only file system.",
+        "It is in the image, belongs to root, and is on a read-only file system.",
     ),
     (
         "CIS MySQL 7.8",

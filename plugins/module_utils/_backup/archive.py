@@ -165,7 +165,7 @@ def full_disk(error: OSError, path: str) -> BackupProblem:
             "and no backup was touched"
         )
     return BackupProblem(
-        f"{where}: {error.strerror or error}. Look at that path, its disk and whether this runs as root"
+        f"{where}: {error.strerror or error}. Check that path and its disk, and whether this runs as root"
     )
 
 

@@ -377,8 +377,8 @@ class Copier:
     def copy(self) -> dict[str, Any]:
         """Copy all that is there. Returns where the copy ends. Raises BackupProblem."""
         try:
-            # A restore exchanges the data directory: what is read here belongs to one of the two.
-            with locked(self.settings.directory, "exchange", "exchanging the store's data", wait=True):
+            # A restore swaps the data directory: what is read here belongs to one of the two.
+            with locked(self.settings.directory, "exchange", "swapping the store's data", wait=True):
                 looked = time.time()
                 self.judge.begin()
                 try:
@@ -397,7 +397,7 @@ class Copier:
         except OSError as error:
             raise full_disk(error, self.settings.directory) from None
         except BinaryLogProblem as error:
-            raise BackupProblem(f"{error}. Look at the disk, and make a full backup") from None
+            raise BackupProblem(f"{error}. Check the disk, and make a full backup") from None
         return {**self.position(), **judged}
 
     def _copy(self, source: Source) -> None:
@@ -588,7 +588,7 @@ class Copier:
             if in_use(source.directory):
                 raise BackupProblem(
                     f"{path} ends with a part of a transaction, from byte {log.end} on, since more than {TORN_FOR} s: "
-                    "look at the disk of the store, restart it, and make a full backup"
+                    "check the disk of the store, restart it, and make a full backup"
                 )
         if ended and not log.closed:
             if size != log.end:
@@ -741,7 +741,7 @@ def copy_range(
             if left and left[0].get("crc32", piece) != piece:
                 raise Changed(
                     f"the server's file {name} was damaged after it was copied, before byte {position}; the copy is "
-                    "good. Look at the disk of the store"
+                    "good. Check the disk of the store"
                 )
             piece, left = 0, left[1:]
     return whole

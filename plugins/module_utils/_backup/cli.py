@@ -169,7 +169,7 @@ def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, A
             copy_offsite(settings, forget=True, wait=options.wait)
         except BackupProblem as error:
             raise BackupProblem(
-                f"the full backup is made on this host, but it is not copied off the host: {error}"
+                f"the full backup is made on this host, but its off-site copy failed: {error}"
             ) from None
     return {**result, "restorable": reach.report(settings)} if own else result
 
@@ -189,9 +189,7 @@ def copy_offsite(settings: Settings, forget: bool = False, wait: bool = False) -
         if forget:
             place.forget()
         return None, [
-            sample(
-                "offsite_timestamp_seconds", time.time(), "When the backups were last copied off the host."
-            )
+            sample("offsite_timestamp_seconds", time.time(), "When the last off-site copy was made.")
         ]
 
     measured(settings, "offsite", work)
@@ -571,7 +569,7 @@ def text_drill(result: Mapping[str, Any]) -> str:
         + (
             f"MLflow read run {read['run']} with {counted(read['metrics'], 'metric')}."
             if read
-            else "MLflow did not look at it."
+            else "MLflow did not read it."
         )
     )
 
@@ -584,54 +582,58 @@ def parser() -> argparse.ArgumentParser:
     main_parser.add_argument("--directory", help="the directory of backups, if it is not the store's own")
     main_parser.add_argument("--json", action="store_true", help="print the result as JSON")
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    full = commands.add_parser("full", help="make a full backup, and remove what is old")
+    full = commands.add_parser("full", help="make a full backup, and remove expired ones")
     full.add_argument("--plain", action="store_true", help="do not encrypt it")
     full.add_argument(
-        "--if-needed", action="store_true", help="only if a restore would lose what the store holds"
+        "--if-needed", action="store_true", help="only if a restore would lose data of the store"
     )
-    commands.add_parser("copy", help="copy what is new in the binary log")
-    follow = commands.add_parser("follow", help="go on copying the binary log; what the schedule starts")
+    commands.add_parser("copy", help="copy new transactions from the binary log")
+    follow = commands.add_parser("follow", help="copy the binary log continuously, as the schedule does")
     follow.add_argument("--seconds", type=float, help="end after that many seconds")
     commands.add_parser("list", help="show the backups, and up to where the binary log is copied")
     for name, about in (
-        ("plan", "say what a restore would use, and read it"),
-        ("restore", "make a directory of data"),
+        ("plan", "show the files that a restore would use, and read them"),
+        ("restore", "build a data directory"),
     ):
         one = commands.add_parser(name, help=about)
-        one.add_argument("--to", help="restore what was committed up to a time, like 2026-11-23T18:00:00Z")
-        one.add_argument("--before", help="restore what was committed before a statement, or before a GTID")
-        one.add_argument("--backup", help="restore this full backup alone")
         one.add_argument(
-            "--incomplete", action="store_true", help="go on although no backup holds all that the store had"
+            "--to", help="restore the transactions committed up to a time, like 2026-11-23T18:00:00Z"
+        )
+        one.add_argument(
+            "--before", help="restore the transactions committed before a statement, or before a GTID"
+        )
+        one.add_argument("--backup", help="restore this full backup, without the binary log")
+        one.add_argument(
+            "--incomplete", action="store_true", help="restore although some changes are in no backup"
         )
         if name == "plan":
             one.add_argument(
-                "--replacing", action="store_true", help="refuse if the store holds what no backup does"
+                "--replacing", action="store_true", help="refuse if the store has data that no backup has"
             )
             one.add_argument(
-                "--look", action="store_true", help="do not even copy what is new in the binary log"
+                "--look", action="store_true", help="do not even copy new transactions from the binary log"
             )
             one.add_argument(
-                "--swap", action="store_true", help="see that it can take the place of the store too"
+                "--swap", action="store_true", help="also check that it can replace the store's data"
             )
         else:
-            one.add_argument("--into", help="the directory to make, if it is not for the store itself")
+            one.add_argument("--into", help="the directory to create, if it is not for the store itself")
             one.add_argument("--events-off", action="store_true", help="its server starts without events")
             for waiting in (full, one):
-                waiting.add_argument("--wait", action="store_true", help="wait for one that is being made")
-    commands.add_parser("offsite", help="copy all of it to the place off the host that is set")
-    fetch = commands.add_parser("fetch", help="bring everything back from the place off the host")
-    fetch.add_argument("--into", required=True, help="the directory to make")
-    commands.add_parser("room", help="say whether the store as it is now could be restored")
-    swap = commands.add_parser("swap", help="swap the store's data for what was restored")
+                waiting.add_argument("--wait", action="store_true", help="wait for a backup in progress")
+    commands.add_parser("offsite", help="copy the backups to the off-site target")
+    fetch = commands.add_parser("fetch", help="fetch the backups from the off-site target")
+    fetch.add_argument("--into", required=True, help="the directory to create")
+    commands.add_parser("room", help="check whether the present store could be restored")
+    swap = commands.add_parser("swap", help="swap the store's data with the restored data")
     swap.add_argument(
         "do",
         choices=("in", "back", "end", "settle"),
-        help="put it in the store's place; undo that; remove what was replaced; undo what was interrupted",
+        help="swap the data in; swap it back; remove the replaced data; undo an interrupted swap",
     )
-    swap.add_argument("--run", default="1", help="what names the data that is replaced")
-    swap.add_argument("--keep", action="store_true", help="keep what was replaced")
-    commands.add_parser("drill", help="restore the newest backup into a server of its own, and look at it")
+    swap.add_argument("--run", default="1", help="the suffix for the name of the replaced data")
+    swap.add_argument("--keep", action="store_true", help="keep the replaced data")
+    commands.add_parser("drill", help="restore the newest backup into a scratch server, and inspect it")
     return main_parser
 
 

@@ -102,14 +102,14 @@ def look(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, i
         wanted = schema_survey.target("tracking", settings.mlflow_version)
         survey = schema_survey.look(administrator.connection, settings.database, wanted)
     except schema_survey.SchemaProblem as error:
-        raise BackupProblem(f"the restored schema cannot be looked at: {error}") from None
+        raise BackupProblem(f"the restored schema cannot be inspected: {error}") from None
     finally:
         administrator.connection.close()
     state = survey.examination.state
     result: dict[str, Any] = {"schema": state, "mlflow": None}
     if state not in ("current", "behind", "ahead", "empty"):
         raise BackupProblem(
-            f"the restored schema is {state}: {survey.examination.message} Look at the store itself with the playbook "
+            f"the restored schema is {state}: {survey.examination.message} Inspect the store itself with the playbook "
             "check"
         )
     if settings.mlflow is not None and state == "current":
@@ -117,7 +117,7 @@ def look(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, i
         runs = tables[settings.database].get("runs", 0)
         if runs and result["mlflow"]["run"] is None:
             raise BackupProblem(
-                f"MLflow finds no run in the restored store, which has {runs}: look whether it finds one in the store"
+                f"MLflow finds no run in the restored store, which has {runs}: check whether it finds one in the store"
             )
     return result
 
@@ -143,7 +143,7 @@ def read_with_mlflow(settings: Settings, server: Server, password: str) -> dict[
         if done.returncode:
             said = " ".join(done.stderr.replace(password, "***").strip().splitlines()[-1:])[-400:]
             raise BackupProblem(
-                f"MLflow cannot read the restored store: {said}. Look whether it can read the store itself"
+                f"MLflow cannot read the restored store: {said}. Check whether it can read the store itself"
             )
         found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except subprocess.TimeoutExpired:

@@ -39,7 +39,7 @@ class OffHost:
 
     def __init__(self, settings: Settings) -> None:
         if not settings.offsite:
-            raise BackupProblem("no place off the host is set: set mlflow_backup_offsite_target")
+            raise BackupProblem("no off-site target is set: set mlflow_backup_offsite_target")
         self.settings = settings
         self.tool = str(settings.offsite["tool"])
         self.target = str(settings.offsite["target"])
@@ -94,7 +94,7 @@ class OffHost:
         """Copy all that is there, once there is a full backup; after another copy, if `wait`. Raises BackupProblem."""
         if not Archive(self.settings.directory).names():
             return  # nothing could be restored from that; and what is there already must stay the newest
-        with locked(self.settings.directory, "offsite", "copying the backups off the host", wait):
+        with locked(self.settings.directory, "offsite", "making an off-site copy", wait):
             try:
                 self._link()
                 if self.tool == "rclone":
@@ -122,7 +122,7 @@ class OffHost:
         directory = self.settings.directory
         try:
             shutil.rmtree(self.snapshot, ignore_errors=True)
-            with locked(directory, "exchange", "exchanging the store's data", wait=True):
+            with locked(directory, "exchange", "swapping the store's data", wait=True):
                 for name in self._files():
                     target = os.path.join(self.snapshot, name)
                     os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
@@ -152,7 +152,7 @@ class OffHost:
         if not Archive(self.settings.directory).manifests()[0]:
             return
         days = self.settings.keep_days
-        with locked(self.settings.directory, "offsite", "copying the backups off the host"):
+        with locked(self.settings.directory, "offsite", "making an off-site copy"):
             try:
                 if self.tool == "rclone":
                     self._link()

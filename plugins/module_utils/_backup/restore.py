@@ -410,7 +410,7 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     if not usable:
         ones = [one for one in good if name is None or timeline_of(one) == name]
         raise BackupProblem(
-            "no full backup is from before what is wanted: the oldest good one of that store has the state of "
+            "no full backup is old enough for this restore: the oldest good one of that store has the state of "
             f"{ones[0]['finished']}. Give a later time, or restore a full backup alone, by its name: {', '.join(names)}"
         )
     manifest = usable[-1]
@@ -537,7 +537,7 @@ def check_archive(
         hint = (
             f"restore another one, by its name: {', '.join(others[-SHOWN:])}"
             if others
-            else "look for a copy of it"
+            else "find a copy of it"
         )
         raise BackupProblem(f"{error}. Repair it, or {hint}") from None
     try_unpacking(archive.archive_path(manifest), settings.identity_file)
@@ -767,9 +767,9 @@ REMEDIES = {
     errno.EROFS: "mount its file system writable",
     errno.ENOENT: "make the directory, or correct the link that leads there, and mount its disk",
     errno.EACCES: "run this as root, on a file system that root may write to",
-    errno.EPERM: "run this as root, and take the attributes away that keep it from being changed (lsattr)",
-    errno.EEXIST: "move one of the two away",
-    errno.EIO: "look at the disk",
+    errno.EPERM: "run this as root, and remove the attributes that protect it from changes (lsattr)",
+    errno.EEXIST: "move one of the two elsewhere",
+    errno.EIO: "check the disk",
     errno.EAGAIN: "another process swaps the data: wait for it to end",
     **dict.fromkeys(FULL, "make room"),
 }
@@ -780,7 +780,7 @@ def swap_problem(error: OSError, settings: Settings) -> BackupProblem:
     paths = [
         os.fsdecode(path) for path in (error.filename, error.filename2) if isinstance(path, (str, bytes))
     ]
-    remedy = REMEDIES.get(error.errno or 0, "look at that path and its disk")
+    remedy = REMEDIES.get(error.errno or 0, "check that path and its disk")
     return BackupProblem(
         f"the data in {settings.data} cannot be swapped: {' and '.join(paths) or settings.data}: "
         f"{error.strerror or error}. To go on, {remedy}"

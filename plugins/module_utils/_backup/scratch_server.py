@@ -250,8 +250,8 @@ def throw_away(
         except pymysql.MySQLError as error:
             if _running(docker, container):
                 raise BackupProblem(
-                    f"the server on {data} refused a statement: {without_secret(str(error))}. Look whether the image "
-                    "is the store's, and choose another full backup if that goes on"
+                    f"the server on {data} refused a statement: {without_secret(str(error))}. Check whether the "
+                    "image is the store's, and choose another full backup if the error persists"
                 ) from None
             raise BackupProblem(
                 f"the server on {data} ended too early: {_last_errors(docker, container)}"

@@ -233,8 +233,8 @@ class Member:
             except Exception as error:
                 if time.monotonic() > deadline:
                     raise GroupProblem(
-                        f"the copy was made, but the server did not come back within {timeout:.0f} s: {error}; "
-                        "look at its container's log, then run this again"
+                        f"the copy was made, but the server did not restart within {timeout:.0f} s: {error}; "
+                        "check its container's log, then run this again"
                     ) from None
         if self.value("SELECT state FROM performance_schema.clone_status") != "Completed":
             raise GroupProblem(

@@ -29,8 +29,8 @@ def bootstrap(
         return False
     if found["was_member"] and not options["force"]:
         raise replication_member.GroupProblem(
-            "this server has been a member of the group before, and a second group must not begin: start another "
-            "member, or, when all have stopped, run playbooks/group_recover.yml"
+            "this server has been a member of the group before, and a second group must not start: start another "
+            "member, or, if all have stopped, run playbooks/group_recover.yml"
         )
     if not check:
         member.stop()

@@ -935,9 +935,8 @@ def check_rows(
         found.append(
             blocker(
                 "rows_not_seen",
-                f"whether every row is as a migration needs it is not known of {listed(unseen)}: a look takes longer "
-                "than scan_timeout",
-                "raise scan_timeout; an upgrade looks as long as it takes before it changes anything",
+                f"not all rows could be checked for {listed(unseen)}: a check takes longer than scan_timeout",
+                "raise scan_timeout; an upgrade checks without a limit before it changes anything",
                 WARNING,
             )
         )
@@ -1228,10 +1227,10 @@ def check_keys(
             "or accents only are one key within a run, and one in a search"
         )
         if spellings is None:
-            message += f". Whether any do so already could not be seen: {server.user} may not read them"
+            message += f". Existing rows could not be checked: {server.user} may not read them"
         elif spellings.unfinished:
             message += (
-                f". Whether any do so already is not known of {listed(spellings.unfinished)}: a look takes longer than "
+                f". Existing rows of {listed(spellings.unfinished)} could not be checked: a check takes longer than "
                 f"{SCAN_MILLISECONDS / 1000:g} s"
             )
         found.append(blocker("collation_merges_keys", message, to_exact, WARNING))

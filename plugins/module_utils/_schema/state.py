@@ -140,7 +140,7 @@ def misspelt(
         f"row {version_table} {revision}",
     )
     drift = [*compare(catalogue.schema(spelt), lines, live.collation, catalogue), row]
-    more = f" Besides, {counted(drift[:-1])} from MLflow's schema there." if len(drift) > 1 else ""
+    more = f" In addition, {counted(drift[:-1])} from MLflow's schema there." if len(drift) > 1 else ""
     return Examination(
         DRIFTED,
         revision,
@@ -234,14 +234,14 @@ def compare_with(
         before, drift, best = next_one.after(before, ahead), best_drift, frozenset()
     if next_one is not None and (best or revision is None):
         half = HalfApplied(next_one, best)
-        rest = f" Besides, {counted(best_drift)} from what it should be." if best_drift else ""
+        rest = f" In addition, {counted(best_drift)} from the expected schema." if best_drift else ""
         return Examination(
             HALF_APPLIED,
             revision,
             head,
             f"A migration to {next_one.revision} ({next_one.title}) was interrupted: "
-            f"{len(half.done)} of its {len(next_one.statements)} statements are done. MLflow cannot go on from here; "
-            f"repair it.{rest}",
+            f"{len(half.done)} of its {len(next_one.statements)} statements are done. MLflow cannot continue from "
+            f"here; repair it.{rest}",
             (next_one,) if not pending else tuple(pending),
             best_drift,
             half,
@@ -252,15 +252,15 @@ def compare_with(
         whole = "all" if ahead == next_one.ahead else f"{len(ahead)} of the {len(next_one.ahead)}"
         prepared = (
             f" It has {whole} columns of the next revision, {next_one.revision}, which `mlflow db "
-            "prepopulate-trace-analytics` makes ahead: MLflow goes on as before, and an upgrade goes on from them."
+            "prepopulate-trace-analytics` adds ahead: MLflow works as before, and an upgrade continues from there."
         )
     if drift:
         return Examination(
             DRIFTED,
             revision,
             head,
-            f"The schema differs from MLflow's at {revision}: {counted(drift)}. Undo by hand what was changed by "
-            f"hand, or restore a backup.{prepared}",
+            f"The schema differs from MLflow's at {revision}: {counted(drift)}. Undo the manual changes, or restore a "
+            f"backup.{prepared}",
             tuple(pending),
             drift,
             schema=before,
@@ -285,8 +285,8 @@ def compare_with(
         AHEAD,
         revision,
         head,
-        f"{by} or newer wrote the store, which {wanted} cannot open: use that version of MLflow, or restore a backup "
-        "from before its upgrade.",
+        f"{by} or newer upgraded the store, which {wanted} cannot open: use that version of MLflow, or restore a "
+        "backup from before the upgrade.",
     )
 
 
@@ -312,7 +312,7 @@ def without_revision(
         return None
     return (
         f"{version_table} does not say which revision the schema has. It is most like {nearest}, from which "
-        f"{counted(drift)}. Undo by hand what was changed by hand, or restore a backup.",
+        f"{counted(drift)}. Undo the manual changes, or restore a backup.",
         drift,
     )
 

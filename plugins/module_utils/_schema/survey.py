@@ -247,7 +247,7 @@ def check_programs(programs: Sequence[tuple[str, str]]) -> list[schema_blockers.
             "own_programs",
             f"the database has programs that are not MLflow's: {names}. They stay as they are; no event runs while the "
             "schema is upgraded. A migration does not change what they say of the tables",
-            "look whether they name what the pending migrations change, and keep them in a database of their own",
+            "check whether they refer to what the pending migrations change, and keep them in a separate database",
             schema_blockers.WARNING,
         )
     ]
@@ -365,7 +365,7 @@ def free_bytes(directory: str | None) -> int | None:
     try:
         found = os.statvfs(directory)
     except OSError as error:
-        raise SchemaProblem(f"cannot look at data_directory {directory}: {error.strerror}") from None
+        raise SchemaProblem(f"cannot inspect data_directory {directory}: {error.strerror}") from None
     return found.f_bavail * found.f_frsize
 
 

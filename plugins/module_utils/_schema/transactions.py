@@ -141,7 +141,7 @@ def check_transactions(
         remedy = f"raise it for the time of the upgrade: {raised}"
         if name == GROUP_LIMIT:
             remedy = (
-                "upgrade with the playbook upgrade_schema, which has one member be by itself meanwhile, or "
+                "upgrade with the playbook upgrade_schema, during which one member is standalone, or "
                 + remedy.replace("it for", "the limit for")
                 + " (0 is no limit), if the members have eight times that much memory left"
             )

@@ -127,8 +127,8 @@ class Record:
             sync_directory(os.path.dirname(self.path))
         except OSError as error:
             raise WriteLockProblem(
-                f"the write lock is open, but its record {self.path} cannot be removed: {error.strerror}. "
-                "Remove it as root"
+                f"the write lock is released, but its record {self.path} cannot be removed: {error.strerror}. Remove "
+                "it as root"
             ) from None
 
 
@@ -148,11 +148,11 @@ class Server:
         return sql.query_texts(self.connection, statement, *arguments)
 
     def lock(self, timeout: int) -> None:
-        """Keep other runs off this write lock until the connection ends. Raises WriteLockProblem."""
+        """Take the lock of this write lock's record until the connection ends. Raises WriteLockProblem."""
         if self.rows("SELECT GET_LOCK(%s, %s)", ownership.write_lock(self.database), timeout)[0][0] != 1:
             raise WriteLockProblem(
-                f"another run has been closing or opening the write lock of {self.database} for more than {timeout} s: "
-                "wait for it to end, or raise timeout"
+                f"another run has been setting or releasing the write lock of {self.database} for more than "
+                f"{timeout} s: wait for it to end, or raise timeout"
             )
 
     def _columns(self, table: str, without: Iterable[str] = ()) -> str:

@@ -287,10 +287,10 @@ def _groups(there: str | None, group: str | None, container: str) -> list[str]:
         return []
     if group is None:
         return [
-            f"The container {container} is a member of a group, and mlflow_mysql_group is not set: by itself it would "
-            "take what the group does not get, and nothing was changed. Set mlflow_mysql_group as before. To have a "
-            "store of its own, take the host out of the group (playbook group_out), remove its container (playbook "
-            "remove, which keeps the data), and deploy."
+            f"The container {container} is a member of a group, and mlflow_mysql_group is not set: as a standalone "
+            "store it would accept writes that the group lacks, and nothing was changed. Set mlflow_mysql_group as "
+            "before. To make it a standalone store, remove the host from the group (playbook group_out), remove its "
+            "container (playbook remove, which keeps the data), and deploy."
         ]
     if there != str(uuid.uuid5(NAMESPACE, group)):
         return [

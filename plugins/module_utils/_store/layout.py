@@ -65,7 +65,9 @@ def find_problems(home: str) -> list[str]:
             continue
         name = os.path.basename(path)
         if not stat.S_ISDIR(status.st_mode):
-            problems.append(f"{path} is not a directory: move it away, or choose another mlflow_mysql_home.")
+            problems.append(
+                f"{path} is not a directory: move it elsewhere, or choose another mlflow_mysql_home."
+            )
             continue
         flags = os.statvfs(path).f_flag
         if flags & os.ST_RDONLY:

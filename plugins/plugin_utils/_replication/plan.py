@@ -81,7 +81,7 @@ def _into_a_group(
             or sorted(primaries.values())
         )
         plan["problems"].append(
-            f"the primary, {where or 'which is not elected yet'}, was not looked at: run this without --limit, or "
+            f"the primary, {where or 'which is not elected yet'}, was not inspected: run this without --limit, or "
             "switch the primary to another member with playbooks/group_switch.yml first"
         )
     else:
@@ -101,20 +101,20 @@ def _first(
     stores = [host for host in members if host in known and known[host]["tables"]]
     if alone:
         plan["problems"].append(
-            f"{listed(alone)} is by itself, as an upgrade of the schema or a restore did not end: run that playbook "
-            "again (upgrade_schema, convert_schema or restore), which brings the group together, or "
+            f"{listed(alone)} is standalone, as an upgrade of the schema or a restore was interrupted: run that "
+            "playbook again (upgrade_schema, convert_schema or restore), which brings the group back together, or "
             "playbooks/group_recover.yml"
         )
     elif before:
         plan["problems"].append(
-            f"the group has begun before (members: {listed(before)}) and no member of it is online with a majority of "
+            f"the group exists already (members: {listed(before)}) and no member of it is online with a majority of "
             "the others: wait if its hosts have just started, or run playbooks/group_recover.yml, which says what may "
             "be lost"
         )
     elif unseen:
         plan["problems"].append(
-            f"{listed(unseen)} was not looked at, and the group could be there already: a group begins only when all "
-            "its hosts answer. Run this again when they do, or take them out of the inventory's group"
+            f"{listed(unseen)} was not inspected, and the group may exist already: a group is created only when all "
+            "its hosts answer. Run this again when they do, or remove them from the inventory's group"
         )
     elif len(stores) > 1:
         plan["problems"].append(
@@ -151,7 +151,7 @@ def _again(
     ]
     if not able:
         plan["problems"].append(
-            "no host that answers has been in the group: run playbooks/deploy_group.yml, which begins one"
+            "no host that answers has been in the group: run playbooks/deploy_group.yml, which creates one"
         )
         return
     counts = {host: transactions(known[host]["executed"]) if host in known else 0 for host in able}

@@ -90,7 +90,7 @@ def join_problems(
         return [
             f"{host} has data of a server that does not answer "
             f"({seen.get('problem') or 'its container does not run'}), and has not been a member: start it, so that "
-            "it can be looked at, or set mlflow_replication_discard to true for this host"
+            "it can be inspected, or set mlflow_replication_discard to true for this host"
         ]
     known = seen["group"]
     if not known["tables"] or known["was_member"]:

@@ -29,7 +29,7 @@ def group_report(found: Mapping[str, Any], members: Sequence[str], addresses: Ma
             continue
         group = known[host]
         own = next((one for one in group["members"] if one["uuid"] == group["server_uuid"]), {"applying": 0})
-        state = "BY ITSELF" if found[host].get("alone") and group["state"] == "OFFLINE" else group["state"]
+        state = "STANDALONE" if found[host].get("alone") and group["state"] == "OFFLINE" else group["state"]
         state += "" if group["majority"] or not group["members"] else ", no majority"
         rows.append(
             (
@@ -60,9 +60,9 @@ def group_report(found: Mapping[str, Any], members: Sequence[str], addresses: Ma
             summary += " Bring the others back with playbooks/deploy_group.yml."
     elif any(one.get("alone") for one in found.values()):
         summary = (
-            "An upgrade of the schema or a restore is going on, or did not end: run that playbook again then, which "
-            "brings the group together."
+            "An upgrade of the schema or a restore is running, or was interrupted: in that case run its playbook "
+            "again, which brings the group back together."
         )
     else:
-        summary = 'Nobody takes writes: see docs/group.md, "When nobody takes writes".'
+        summary = 'No member accepts writes: see docs/group.md, "No primary".'
     return "\n".join([*lines, "", summary])

@@ -197,18 +197,18 @@ def reminder(run: Run) -> str:
 READY = ("current", "not compared", "predicted")
 SAID = {
     "behind": "MLflow {wanted} cannot use it yet: {database} has an older schema",
-    "ahead": "MLflow {wanted} cannot use it: a newer MLflow wrote {database}",
+    "ahead": "MLflow {wanted} cannot use it: a newer MLflow upgraded {database}",
     "half_applied": "no MLflow can use it yet: a migration of {database} was interrupted",
-    "drifted": "{database} is not as MLflow wants it: something was changed by hand",
+    "drifted": "the schema of {database} differs from MLflow's: it was changed by hand",
     "foreign": "{database} holds tables that are not MLflow's",
     "unknown": "{database} was written by an MLflow that this collection does not know",
     "empty": "{database} has no tables yet",
-    "orphaned": "{database} has what runs with the rights of an account that is gone (error 1449)",
+    "orphaned": "{database} has objects whose definer does not exist (error 1449)",
 }
 REMEDIES = {
-    "behind": "take it to MLflow {wanted}",
+    "behind": "upgrade it to MLflow {wanted}",
     "half_applied": "finish the migration",
-    "empty": "make the tables",
+    "empty": "create the tables",
 }
 
 
@@ -248,12 +248,12 @@ def next_steps(
         state, database = schema["state"], schema["database"]
         versions = written_by(schema)
         if state in ("behind", "half_applied"):
-            steps.append(("what that would do", command(run, "check", host)))
+            steps.append(("preview that", command(run, "check", host)))
             steps.append((REMEDIES[state].format(**schema), command(run, "upgrade_schema", host)))
         elif state == "empty":
             steps.append((REMEDIES[state], command(run, "deploy", host)))
         else:
-            steps.append(("what is there", command(run, "check", host)))
+            steps.append(("show its state", command(run, "check", host)))
         if state in ("behind", "ahead") and versions:
             steps.append(
                 (f"or stay with {database}", f"use MLflow {versions}, and set mlflow_schema_mlflow_version")

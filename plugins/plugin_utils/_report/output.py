@@ -50,7 +50,7 @@ HINTS: tuple[tuple[str, str], ...] = (
     (
         r"Permission denied \(publickey|Host key verification failed|Could not resolve hostname|Connection refused"
         r"|Connection timed out|No route to host",
-        "The host is not reached over SSH: look at ansible_host, ansible_user, the key and known_hosts with "
+        "The host cannot be reached over SSH: check ansible_host, ansible_user, the key and known_hosts with "
         "`ansible -m ping HOST`.",
     ),
 )

@@ -27,11 +27,11 @@ STATES = {
     "foreign": ("✕", "bad"),
     "unknown": ("?", "bad"),
 }
-MARKS = {"done": "applied", "half": "half applied", "pending": "pending", "future": "newer than wanted"}
+MARKS = {"done": "applied", "half": "half applied", "pending": "pending", "future": "newer than the target"}
 
-KINDS = """<p class="soft">Additive leaves the rows that are there alone. Keys exchanges indexes, foreign keys or
-checks. Rebuild changes columns or primary keys, for which MySQL may copy the table. Data writes rows. Destructive
-drops columns or tables. Rows are all those of the tables named, as the server estimates them.</p>"""
+KINDS = """<p class="soft">Additive leaves existing rows alone. Keys replaces indexes, foreign keys or checks.
+Rebuild changes columns or primary keys, for which MySQL may copy the table. Data writes rows. Destructive
+drops columns or tables. Rows is the number of rows in the named tables, as the server estimates it.</p>"""
 
 
 class BadInput(ValueError):

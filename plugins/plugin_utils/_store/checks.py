@@ -196,8 +196,8 @@ def members(found: plan.Plan) -> Problems:
     if options.state == "present" and not run.by_group:
         yield (
             f"This host is to be a member of the group {options.group} (mlflow_mysql_group): use "
-            "playbooks/deploy_group.yml and the other playbooks of a group, which know its members, in "
-            "place of this one, which is for a store by itself."
+            "playbooks/deploy_group.yml and the other playbooks of a group, which know its members, "
+            "instead of this one, which is for a standalone store."
         )
     if run.name not in there.members:
         yield (
@@ -240,8 +240,8 @@ def members(found: plan.Plan) -> Problems:
         yield "Members send everything that is written to one another: set mlflow_mysql_tls to generated or provided."
     if options.require_x509:
         yield (
-            "mlflow_mysql_require_x509 is not for members of a group, each of which has an authority of "
-            "its own: MLflow's certificate would be good for one of them only. Set it to false."
+            "mlflow_mysql_require_x509 is not for members of a group, each of which has its own CA: "
+            "MLflow's certificate would be valid for one of them only. Set it to false."
         )
     if options.restart_policy == "no":
         yield (
@@ -298,7 +298,7 @@ def sizes(found: plan.Plan) -> Problems:
     memory, pool = found.outline.options.memory_mb, found.sizes.buffer_pool_mb
     if memory is not None and pool is not None and memory < pool + BESIDES_POOL_MB:
         yield (
-            f"mlflow_mysql_memory_mb is {memory}: MySQL needs 512 MiB besides its buffer pool of {pool} "
+            f"mlflow_mysql_memory_mb is {memory}: MySQL needs 512 MiB in addition to its buffer pool of {pool} "
             "MiB. Choose more, or a smaller mlflow_mysql_buffer_pool_mb."
         )
 
@@ -307,7 +307,7 @@ def connections(found: plan.Plan) -> Problems:
     options, wanted = found.outline.options, found.outline.connections
     workers, pool, present = options.server_workers, options.server_pool, options.state == "present"
     maximum = to_int(wanted.maximum)
-    takes = f"{workers} workers of MLflow can take {wanted.server} connections ({wanted.pools} pools of {pool} each)"
+    takes = f"{workers} workers of MLflow can open {wanted.server} connections ({wanted.pools} pools of {pool} each)"
     if workers < 1:
         yield (
             f"mlflow_mysql_server_workers is {workers}: say how many workers the MLflow servers of this "
@@ -330,7 +330,7 @@ def connections(found: plan.Plan) -> Problems:
         if wanted.pool_that_fits > 1:
             remedies.append(f"an mlflow_mysql_server_pool of at most {wanted.pool_that_fits}")
         yield (
-            f"{wanted.source} is {wanted.maximum}, and {takes}, besides {OTHER_CONNECTIONS} for backups and "
+            f"{wanted.source} is {wanted.maximum}, and {takes}, plus {OTHER_CONNECTIONS} for backups and "
             f"others: choose {', or '.join(remedies)}."
         )
     limit = options.max_user_connections
@@ -493,7 +493,7 @@ def data(found: plan.Plan) -> Problems:
     if host.data.state == "foreign" and not host.home.problems:
         yield (
             f"{directory} is not empty and not a MySQL data directory (it has "
-            f"{', '.join(host.data.sample)}): move that away, or choose another mlflow_mysql_home."
+            f"{', '.join(host.data.sample)}): move that elsewhere, or choose another mlflow_mysql_home."
         )
     if not found.has_data:
         return

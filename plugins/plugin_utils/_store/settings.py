@@ -147,17 +147,15 @@ def _relay(value: str) -> bool:
 
 
 COPIED = "backups copy the binary log (role mlflow_backup)"
-NAMED = (
-    "a backup and the binary log fit together by the names of transactions, and so do the members of a group"
-)
-CRASH = "what a server acknowledged and loses when its host crashes is in the copy of its binary log, and in no store"
+NAMED = "GTIDs connect a backup with the binary log, and the members of a group with each other"
+CRASH = "after a crash of the host the copy of the binary log would have transactions that the store has lost"
 WITHOUT_LOG = (
-    "the server would not count who sets sql_log_bin, by which backups know of changes that are not in them"
+    "the server would not count statements that set sql_log_bin, with which backups detect missing changes"
 )
-KEYRING = "the server that opens a backup, and that an upgrade goes back to, has no keyring"
-OUTSIDE = f"a restore exchanges all that the server has, which is {DATA}"
-UNSEEN = "leave it out, or set performance_schema to OFF, of which docs/backup.md says what is not known then"
-REFUSES = "MLflow, and what makes its accounts and its schema, must be able to log in and write"
+KEYRING = "the servers that open a backup and roll an upgrade back have no keyring"
+OUTSIDE = f"a restore swaps all data of the server, which is {DATA}"
+UNSEEN = "leave it out, or set performance_schema to OFF; docs/backup.md says what is then not detected"
+REFUSES = "MLflow and the roles must be able to log in and write"
 INSTEAD = "the role sets it itself"
 
 RULES = (
@@ -175,22 +173,22 @@ RULES = (
     Rule(
         ("binlog_format",),
         _one_of("row", "2"),
-        "a restore that ends before a statement looks for the rows that it changed",
+        "a restore up to a statement searches for the rows that the statement changed",
         where=BACKUPS,
     ),
-    Rule(("binlog_checksum",), _one_of("crc32", "1"), "a copy is checked by it", where=BACKUPS),
+    Rule(("binlog_checksum",), _one_of("crc32", "1"), "a copy is verified with it", where=BACKUPS),
     Rule(
         ("binlog_expire_logs_seconds",),
         _at_least(DAY, 0),
-        "what the server removes before it was copied, while the copier does not run, is in no backup until the next "
-        "full one, which is made once a day",
+        "files that the server removes before they are copied, while the copier does not run, are in no backup until "
+        "the next full one, which is made once a day",
         f"choose {DAY} at least",
         BACKUPS,
     ),
     Rule(
         ("binlog_error_action", "binlogging_impossible_mode"),
         _one_of("abort_server", "1"),
-        "the server would go on without its binary log, of which nobody is told",
+        "the server would continue without its binary log, and without a warning",
         where=BACKUPS,
     ),
     Rule(("sync_binlog",), _number(1), CRASH, where=BACKUPS),
@@ -204,15 +202,15 @@ RULES = (
     Rule(
         ("innodb_doublewrite",),
         _one_of("on", "true", "detect_and_recover", "1", "3", "5"),
-        "a page that was half written when the host crashed could not be mended, and the store would not start",
+        "a page that was half written in a crash of the host could not be repaired, and the store would not start",
     ),
     Rule(("gtid_mode",), _one_of("on", "3"), NAMED, where=BACKUPS),
     Rule(("enforce_gtid_consistency",), _on, NAMED, where=BACKUPS),
     Rule(
         ("server_id",),
         _own_server_id,
-        f"{SCRATCH_SERVER_ID}, which a larger number becomes, is that of the server that restores, which skips what "
-        "has its own, and 0 is no server's",
+        f"{SCRATCH_SERVER_ID}, which a larger number becomes, is that of the scratch server of a restore, which skips "
+        "transactions with its own, and 0 is not a valid ID",
         f"leave it out, or choose 1 to {SCRATCH_SERVER_ID - 1}",
         BACKUPS,
     ),
@@ -226,14 +224,14 @@ RULES = (
     Rule(
         ("plugin_load", "plugin_load_add"),
         _with_clone,
-        "it replaces mysql_clone.so, with which full backups, and the members of a group, are made",
+        "it replaces mysql_clone.so, which full backups and the members of a group need",
         "set plugin_load_add, with mysql_clone.so before your own: 'mysql_clone.so;mine.so'",
         BACKUPS,
     ),
     Rule(
         ("clone",),
         _one_of("on", "1", "force", "force_plus_permanent", "true"),
-        "full backups are made with it",
+        "full backups need it",
         where=BACKUPS,
     ),
     Rule(
@@ -267,15 +265,15 @@ RULES = (
             *("version", "print_defaults", "gdb"),
         ),
         _off,
-        "the server would do something else than run, or end",
+        "the server would not run normally, or would end",
     ),
     Rule(
         ("skip_grant_tables",),
         _off,
-        "everybody would be let in as root",
-        "run recover_access if it is for a password",
+        "everybody could log in as root",
+        "run recover_access for a lost password",
     ),
-    Rule(("skip_networking",), _off, "MLflow comes over TCP"),
+    Rule(("skip_networking",), _off, "MLflow connects over TCP"),
     Rule(("port",), _number(3306), "it is the port in the container", "set mlflow_mysql_port"),
     Rule(
         ("bind_address",),
@@ -297,13 +295,13 @@ RULES = (
     Rule(
         ("read_only", "super_read_only", "offline_mode", "innodb_read_only", "transaction_read_only"),
         _off,
-        f"{REFUSES}; MySQL itself sets it on the members of a group that are to have it",
+        f"{REFUSES}; on the members of a group MySQL itself sets it as needed",
     ),
     Rule(
         ("innodb_force_recovery",),
         _number(0, 1, 2, 3),
         REFUSES,
-        "restore a backup (playbook restore) in place of starting the store like that",
+        "restore a backup (playbook restore) instead of starting the store like that",
     ),
     Rule(
         ("log_error",),
@@ -313,61 +311,60 @@ RULES = (
     Rule(
         ("sql_mode",),
         _strict,
-        "values that do not fit would be cut without an error, or statements read in another way than MLflow and its "
-        "migrations were written for",
+        "values that do not fit would be cut without an error, or statements would mean something else than MLflow and "
+        "its migrations expect",
         "keep STRICT_TRANS_TABLES, and none of " + ", ".join(sorted(FOREIGN_MODES)),
     ),
     Rule(
         ("init_connect",),
         lambda value: INIT_CONNECT.fullmatch(value) is not None,
-        "it runs in the sessions of MLflow, and ends those in which it fails, which the schema role cannot see in its "
-        "own",
-        "set it for all with a setting of its own",
+        "it runs in MLflow's sessions, and ends those in which it fails; the schema role cannot detect that",
+        "use a separate setting for all sessions",
     ),
     Rule(
         ("init_file",),
         lambda value: value == "",
-        "its statements run as root each time that the server starts, before anything looks at what they do",
+        "its statements run as root at each start of the server, before any check",
         "leave it out, and run them once",
     ),
     Rule(
         ("max_execution_time",),
         _at_least(SHORTEST, 0),
-        "searches of MLflow's end with error 3024, and so does what backups and migrations read",
+        "MLflow's searches, backups and migrations would fail with error 3024",
         f"choose 0, or {SHORTEST} (ms) at least",
     ),
     Rule(
         ("transaction_isolation",),
         _one_of("read-committed", "repeatable-read", "serializable", "1", "2", "3"),
-        "MLflow would read what others take back",
+        "MLflow would read uncommitted changes of others",
         "choose REPEATABLE-READ, the default, or READ-COMMITTED",
     ),
     Rule(
         ("autocommit",),
         _on,
-        "what one statement writes would be taken back when its session ends",
+        "a statement's changes would be rolled back when its session ends",
     ),
     Rule(
         ("default_password_lifetime",),
         _number(0),
-        "the passwords of the store's accounts would end after so many days, and MLflow would be refused",
+        "the passwords of the store's accounts would expire, and MLflow could not log in",
         "leave it out, and run the playbook rotate_passwords as often as you like",
     ),
     Rule(
         ("log_error_suppression_list",),
         _says_who_logs_in,
-        "a rotation of passwords knows by the message MY-013302 who uses an old one still",
-        "leave that one out of it",
+        "a rotation of passwords detects uses of an old password by the message MY-013302",
+        "leave that message out of the list",
     ),
     Rule(
         ("lower_case_table_names",),
         _number(0),
-        "a store, and its backups, are opened by servers that have it as the image has it, which is 0",
+        "the servers that open the store and its backups have the image's value, which is 0",
     ),
     Rule(
         ("innodb_data_file_path",),
         lambda value: SYSTEM_FILE.fullmatch(value) is not None,
-        "a server opens a store, or a backup, whose system tablespace is as it was made: ibdata1:12M:autoextend",
+        "the servers that open the store and its backups expect the original system tablespace: ibdata1:12M:autoextend",
     ),
     Rule(
         (
@@ -404,11 +401,11 @@ RULES = (
         "MLflow's keys differ by case: a collation that is not one of utf8mb4, or ignores case, merges them",
         "choose utf8mb4_0900_bin, utf8mb4_bin or utf8mb4_0900_as_cs",
     ),
-    Rule(("default_storage_engine",), _one_of("innodb"), "MLflow's schema, and full backups, are of InnoDB"),
+    Rule(("default_storage_engine",), _one_of("innodb"), "MLflow's schema and full backups need InnoDB"),
     Rule(
         ("disabled_storage_engines",),
         lambda value: "innodb" not in value.lower(),
-        "MLflow's schema, and full backups, are of InnoDB",
+        "MLflow's schema and full backups need InnoDB",
     ),
     Rule(("innodb_page_size",), _page_size, "MLflow's keys do not fit into smaller pages (error 1071)"),
     Rule(
@@ -419,7 +416,7 @@ RULES = (
     Rule(
         ("sql_require_primary_key",),
         _off,
-        "migrations drop primary keys before they make others (error 3750)",
+        "migrations drop primary keys before they create new ones (error 3750)",
     ),
     Rule(
         ("sql_generate_invisible_primary_key",),
@@ -439,7 +436,7 @@ RULES = (
     Rule(
         ("log_bin_trust_function_creators",),
         _on,
-        "MLflow makes a trigger, which the migrator may not otherwise (error 1419)",
+        "MLflow creates a trigger, which the migrator may not do otherwise (error 1419)",
     ),
     Rule(
         ("max_allowed_packet",),
@@ -465,7 +462,7 @@ RULES = (
     Rule(
         ("require_secure_transport",),
         _off,
-        'with mlflow_mysql_tls "off" the URI tells MLflow nothing of TLS',
+        'with mlflow_mysql_tls "off" the URI does not mention TLS',
         "set mlflow_mysql_tls to generated or provided",
     ),
     Rule(
@@ -478,16 +475,16 @@ RULES = (
     Rule(
         ("performance_schema",),
         _on,
-        "members, and the route to the primary, are told there who is which",
+        "members and the proxy read the members' roles there",
         where=GROUP,
     ),
     Rule(
         ("server_id", "report_host", "report_port", "server_uuid"),
         _never,
-        f"members know one another by it, and {INSTEAD}",
+        f"members recognise each other by it, and {INSTEAD}",
         where=GROUP,
     ),
-    Rule(("replica_preserve_commit_order",), _on, "Group Replication wants it", where=GROUP),
+    Rule(("replica_preserve_commit_order",), _on, "Group Replication needs it", where=GROUP),
     Rule(
         (
             *(
@@ -501,7 +498,7 @@ RULES = (
             *("group_replication_view_change_uuid", "group_replication"),
         ),
         _never,
-        f"members would not find one another, and {INSTEAD}",
+        f"members would not find each other, and {INSTEAD}",
         where=GROUP,
     ),
     Rule(("group_replication_single_primary_mode",), _on, "one member is the primary", where=GROUP),
@@ -521,7 +518,7 @@ RULES = (
     Rule(("group_replication_member_weight",), _never, INSTEAD, "set mlflow_mysql_group_weight", GROUP),
 )
 # Filters of replication, all of which leave something out: of what a restore applies, and of what a member gets.
-FILTERS = Rule(("replicate_*",), _never, "it leaves out a part of what members apply", where=GROUP)
+FILTERS = Rule(("replicate_*",), _never, "members would skip a part of the transactions", where=GROUP)
 KNOWN = frozenset(name for rule in RULES for name in rule.names)
 
 

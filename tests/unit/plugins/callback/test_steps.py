@@ -201,7 +201,7 @@ def test_a_host_that_is_not_reached(tmp_path: Path) -> None:
     }
     output = run([task], tmp_path)
     assert re.search(r"^  UNREACHABLE +Ask +a$", output, re.MULTILINE)
-    assert len(lines(output, "refused")) == 1 and "is not reached over SSH" in " ".join(output.split())
+    assert len(lines(output, "refused")) == 1 and "cannot be reached over SSH" in " ".join(output.split())
     assert "a: 0 changed, 0 unchanged, 1 unreachable" in output
 
 

@@ -89,7 +89,7 @@ def test_two_stores_are_refused() -> None:
 
 def test_a_group_does_not_begin_where_a_host_does_not_answer() -> None:
     decided = plan({"db1": seen("db1"), "db2": seen("db2")})
-    assert "db3 was not looked at" in decided["problems"][0]
+    assert "db3 was not inspected" in decided["problems"][0]
     assert not decided["bootstrap"]
 
 
@@ -97,7 +97,7 @@ def test_a_group_does_not_begin_where_a_host_does_not_answer() -> None:
 def test_a_group_that_has_begun_does_not_begin_again(missing: str) -> None:
     found = {host: seen(host, was_member=True, tables=40) for host in HOSTS if host != missing}
     decided = plan(found)
-    assert "has begun before" in decided["problems"][0]
+    assert "exists already" in decided["problems"][0]
     assert "group_recover.yml" in decided["problems"][0]
     assert not decided["bootstrap"]
 
@@ -106,14 +106,14 @@ def test_a_member_that_is_by_itself_is_the_one_to_go_on_with() -> None:
     found = {host: seen(host, was_member=True, tables=40, executed=f"{GROUP}:1-9") for host in HOSTS}
     found["db2"] = {"answers": False, "alone": True}
     decided = plan(found)
-    assert "db2 is by itself" in decided["problems"][0]
+    assert "db2 is standalone" in decided["problems"][0]
     assert (decided["source"], decided["bootstrap"]) == (None, False)
     decided = plan(found, recover=True)
     assert (decided["source"], decided["bootstrap"], decided["join"]) == ("db2", True, ["db1", "db3"])
     table = reports.group_report(found, HOSTS, ADDRESSES)
-    assert "An upgrade of the schema or a restore is going on" in table
+    assert "An upgrade of the schema or a restore is running, or was interrupted" in table
     found["db2"] = {**seen("db2", was_member=True), "alone": True}
-    assert "BY ITSELF" in reports.group_report(found, HOSTS, ADDRESSES)
+    assert "STANDALONE" in reports.group_report(found, HOSTS, ADDRESSES)
 
 
 def test_a_host_that_comes_back_joins() -> None:
@@ -126,7 +126,7 @@ def test_a_host_that_comes_back_joins() -> None:
 def test_the_primary_must_be_looked_at() -> None:
     members = view("db3", dict.fromkeys(HOSTS, "ONLINE"))
     decided = plan({"db1": online("db1", members)})
-    assert "the primary, db3, was not looked at" in decided["problems"][0]
+    assert "the primary, db3, was not inspected" in decided["problems"][0]
 
 
 def test_a_minority_is_no_group() -> None:
@@ -182,5 +182,5 @@ def test_the_table_where_nobody_writes() -> None:
     members = view("db1", {"db1": "ONLINE", "db2": "UNREACHABLE", "db3": "UNREACHABLE"})
     text = reports.group_report({"db1": online("db1", members)}, HOSTS, ADDRESSES)
     assert "ONLINE, no majority" in text
-    assert "Nobody takes writes" in text
+    assert "No member accepts writes" in text
     assert "does not answer" in text

@@ -388,7 +388,7 @@ def test_every_colour_has_a_text() -> None:
     page = Page(report(SAMPLES["half_applied"] | {"blockers": BLOCKERS}, format="html"))
     for words in ("◐ half applied", "✕ error", "! warning", "✓ done", "○ to do", "destructive", "≠ changed"):
         assert words in page.text
-    for words in ("4 applied", "1 half applied", "2 pending", "1 newer than wanted"):
+    for words in ("4 applied", "1 half applied", "2 pending", "1 newer than the target"):
         assert words in page.text
 
 

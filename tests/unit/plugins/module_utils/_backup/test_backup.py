@@ -360,7 +360,7 @@ def test_packing_that_fails(
 
 def test_packing_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with small_files(1 << 20), pytest.raises(
-        BackupProblem, match=r"data\.tar\.zst: File too large\. Look at"
+        BackupProblem, match=r"data\.tar\.zst: File too large\. Check that path"
     ):
         write_packed(str(tmp_path / "data.tar.zst"), ["cat", "/dev/urandom"], ())
     assert os.listdir(tmp_path) == []
@@ -896,7 +896,7 @@ def test_a_directory_of_backups_that_is_gone(settings: Settings) -> None:
     server.commit()
     copier.copy()
     shutil.rmtree(settings.directory)
-    with pytest.raises(BackupProblem, match=r"backups.*: No such file or directory\. Look at that path"):
+    with pytest.raises(BackupProblem, match=r"backups.*: No such file or directory\. Check that path"):
         copier.copy()
 
 

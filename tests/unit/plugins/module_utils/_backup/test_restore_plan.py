@@ -144,7 +144,7 @@ def test_a_member_of_a_group_whose_log_ends_before_the_backup(tmp_path: Path) ->
 
 def test_a_time_before_all_backups(case: Case) -> None:
     with pytest.raises(
-        BackupProblem, match=r"no full backup is from before what is wanted.*Give a later time"
+        BackupProblem, match=r"no full backup is old enough for this restore.*Give a later time"
     ):
         case.plan(to=BEGAN + 1.5)
 
@@ -350,7 +350,7 @@ def test_a_store_that_was_restored(tmp_path: Path) -> None:
     assert (plan.manifest["name"], str(plan.gtids)) == (case.names[3], f"{UUID}:1-6,{OTHER}:1-2")
     # Between the switch and the first full backup.
     with pytest.raises(
-        BackupProblem, match="no full backup is from before what is wanted: the oldest good one of that"
+        BackupProblem, match="no full backup is old enough for this restore: the oldest good one of that"
     ):
         case.plan(to=case.began + 0.5)
 

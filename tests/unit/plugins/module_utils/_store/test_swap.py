@@ -311,7 +311,7 @@ def test_a_journal_keeps_two_from_moving(mounts: Mounts) -> None:
         json.dumps({"source": ".data.restored", "sink": ".data.swapped-1", "old": ["mysql"], "new": []})
     )
     write(home / "data" / ".data.swapped-1", {"mysql/db": "other"})
-    with pytest.raises(BackupProblem, match=r"File exists\. To go on, move one of the two away"):
+    with pytest.raises(BackupProblem, match=r"File exists\. To go on, move one of the two elsewhere"):
         swap_in(settings_for(home), RUN)
 
 
@@ -361,7 +361,7 @@ def test_links_that_lead_nowhere_and_what_is_read_only(mounts: Mounts, name: str
     assert "Too many levels of symbolic links" in find_problems(str(home))[0]
     path.unlink()
     path.write_text("")
-    assert f"{path} is not a directory: move it away" in find_problems(str(home))[0]
+    assert f"{path} is not a directory: move it elsewhere" in find_problems(str(home))[0]
     path.unlink()
     mounts.tmpfs(path, "size=1m,ro")
     assert re.search(

@@ -125,16 +125,16 @@ def test_a_connection_is_replaced_before_the_server_hangs_up(computed: dict[str,
     [
         (
             "short",
-            "mlflow_mysql_max_connections is 541, and 4 workers of MLflow can take 492 connections (3 pools of 41 "
-            "each), besides 50 for backups and others: choose at least 542, or at most 3 mlflow_mysql_server_workers, "
+            "mlflow_mysql_max_connections is 541, and 4 workers of MLflow can open 492 connections (3 pools of 41 "
+            "each), plus 50 for backups and others: choose at least 542, or at most 3 mlflow_mysql_server_workers, "
             "or an mlflow_mysql_server_pool of at most 40.",
         ),
         (
             "much_too_short",
-            "max_connections in mlflow_mysql_settings is 60, and 4 workers of MLflow can take 492 connections (3 pools "
-            "of 41 each), besides 50 for backups and others: choose at least 542.",
+            "max_connections in mlflow_mysql_settings is 60, and 4 workers of MLflow can open 492 connections (3 pools "
+            "of 41 each), plus 50 for backups and others: choose at least 542.",
         ),
-        ("user_limit", "mlflow_mysql_max_user_connections is 491, and 4 workers of MLflow can take 492 "),
+        ("user_limit", "mlflow_mysql_max_user_connections is 491, and 4 workers of MLflow can open 492 "),
         ("no_workers", "mlflow_mysql_server_workers is 0: say how many workers "),
         ("no_pool", "mlflow_mysql_server_pool is 0: choose at least 2"),
         ("too_many", "max_connections would be 123050: MySQL takes a number from 1 to 100000. "),
