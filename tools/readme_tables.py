@@ -18,9 +18,10 @@ import yaml
 from default_versions import MLFLOW, MYSQL
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "plugins" / kind) for kind in ("module_utils", "plugin_utils")]
-controls_of_audit: Any = importlib.import_module("_audit.controls")
-settings_of_store: Any = importlib.import_module("_store.settings")
+sys.path.insert(0, str(ROOT / ".cache" / "collections"))
+PLUGINS = "ansible_collections.mlflow_ops.backend_store.plugins"
+controls_of_audit: Any = importlib.import_module(f"{PLUGINS}.module_utils._audit.controls")
+settings_of_store: Any = importlib.import_module(f"{PLUGINS}.plugin_utils._store.settings")
 
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 MARK = re.compile(r"(<!-- (?:table of )?(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
