@@ -7,17 +7,21 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Mapping
 
 import ansible.template
-import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import lookup_loader
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._report.advice import execute
-from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import fact, group, plan, tls
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import (
+    defaults,
+    fact,
+    group,
+    plan,
+    tls,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.inputs import (
     PREFIX,
     Host,
@@ -29,7 +33,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.in
     plain,
 )
 
-ROLE = Path(__file__).resolve().parents[2] / "roles" / "mlflow_mysql"
+ROLE = defaults.ROLES / "mlflow_mysql"
 HOST_INFO = "mlflow_ops.backend_store.mlflow_mysql_host_info"
 # What the image is built from, and what lies beside it for whoever starts MLflow.
 CONTEXT = ("Dockerfile", "my.cnf", "entrypoint.sh", "healthcheck.sh")
@@ -65,9 +69,7 @@ def _untrusted(value: Any) -> Any:
 
 def container_options() -> dict[str, Any]:
     """Return what the container is made with as the role's task writes it, before any value is put in."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    with open(ROLE / "tasks" / "run.yml", encoding="utf-8") as stream:
-        tasks = yaml.load(stream, Loader=loader)  # noqa: S506 - both are safe
+    tasks = defaults.read_yaml(ROLE / "tasks" / "run.yml")
     name = "community.docker.docker_container"
     (options,) = [task[name] for task in tasks if name in task]
     return {option: value for option, value in options.items() if option not in CHANGEABLE}

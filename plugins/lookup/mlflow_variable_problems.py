@@ -50,27 +50,20 @@ _raw:
     - 'mlflow_mysql_port is "abc": give an integer.'
 """
 
-from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.vars import load_extra_vars
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import defaults
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import (
     variables as store_variables,
 )
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
-
 
 def specifications() -> list[dict[str, Any]]:
     """Return what the roles of this collection specify."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
-    return [
-        yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
-        for path in sorted(ROLES.glob("*/meta/argument_specs.yml"))
-    ]
+    return [defaults.read_yaml(path) for path in sorted(defaults.ROLES.glob("*/meta/argument_specs.yml"))]
 
 
 class LookupModule(LookupBase):

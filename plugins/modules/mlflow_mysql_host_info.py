@@ -242,8 +242,9 @@ network:
 tls:
   description:
     - Dictionary from the name of each of O(tls) to C(problems), the reasons why others cannot verify the certificate;
-      C(not_after), its expiry in UTC; and C(digests), the SHA-256 of the C(ca), of the C(certificate) and of the public
-      half of the C(key). The last two are V(null) if they cannot be read.
+      C(ca_ends), whether the CA ends within the days that are to spare; C(not_after), the certificate's expiry in UTC;
+      and C(digests), the SHA-256 of the C(ca), of the C(certificate) and of the public half of the C(key). The last two
+      are V(null) if they cannot be read.
   returned: always
   type: dict
 docker_free_mb:

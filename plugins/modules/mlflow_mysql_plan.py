@@ -65,7 +65,7 @@ RETURN = r"""
 accounts:
   description:
     - C(wanted), all accounts as M(mlflow_ops.backend_store.mlflow_mysql_account) takes them. In place of passwords from
-      variables they have C(given); see P(mlflow_ops.backend_store.mlflow_mysql_given_passwords#filter).
+      variables they have C(given); see P(mlflow_ops.backend_store.mlflow_mysql_with_passwords#filter).
     - C(user), the accounts of MLflow's user among them; C(hosts), the hosts that it may log in from; C(allowed_hosts),
       those of them that were set in variables; C(components), the required components of MySQL.
   returned: with O(look=all)

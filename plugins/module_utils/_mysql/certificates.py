@@ -132,6 +132,14 @@ def chain_ends_at(certificates: Sequence[x509.Certificate], authorities: Sequenc
         current = following
 
 
+def ends(text: str, by: datetime) -> bool:
+    """Whether the first certificate of a text is not valid after `by`, as is one that cannot be read."""
+    try:
+        return not_after(read_certificates(text)[0]) <= by
+    except BadPem:
+        return True
+
+
 def find_problems(
     material: Material,
     names: Sequence[str],

@@ -169,7 +169,7 @@ def look_at_port(address: str, port: int) -> dict[str, Any]:
 
 def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:
     """Return the state of certificates, see RETURN."""
-    result: dict[str, Any] = {"problems": [], "not_after": None, "digests": None}
+    result: dict[str, Any] = {"problems": [], "ca_ends": False, "not_after": None, "digests": None}
     texts = {}
     for name in ("ca", "certificate", "key"):
         try:
@@ -183,13 +183,9 @@ def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:
     if result["problems"]:
         return result
     material = certificates.Material(**texts)
-    result["problems"] = certificates.find_problems(
-        material,
-        wanted["names"],
-        datetime.now(timezone.utc),
-        wanted["client"],
-        timedelta(days=wanted["spare_days"]),
-    )
+    now, spare = datetime.now(timezone.utc), timedelta(days=wanted["spare_days"])
+    result["problems"] = certificates.find_problems(material, wanted["names"], now, wanted["client"], spare)
+    result["ca_ends"] = certificates.ends(material.ca, now + spare)
     try:
         end = certificates.not_after(certificates.read_certificates(material.certificate)[0])
     except certificates.BadPem:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Mapping
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import LABEL
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import checks, plan
 
 
@@ -37,7 +38,7 @@ def outline_facts(found: plan.Outline) -> dict[str, Any]:
         "connections": asdict(found.connections),
         "endpoint": asdict(found.endpoint),
         "group": asdict(found.group),
-        "label": plan.LABEL,
+        "label": LABEL,
         "login": login_facts(found.login),
         "network": found.network,
         "passwords": asdict(found.passwords),

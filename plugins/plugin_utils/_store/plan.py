@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._docker.cli import LABEL
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store import (
     accounts,
     group,
@@ -38,7 +39,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.se
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.sizing import Connections, Sizes
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.tls import TlsPlan
 
-LABEL = "mlflow_ops.backend_store"
 MADE_LABEL = "mlflow_ops.made"
 # The user and group `mysql` of the official image, and of ours.
 UID = 999

@@ -126,7 +126,7 @@ CASES = {
         },
     ),
     "filter/mlflow_mysql_command": Case(["Run ansible-playbook -i hosts.yml --limit localhost"]),
-    "filter/mlflow_mysql_given_passwords": Case(
+    "filter/mlflow_mysql_with_passwords": Case(
         [json.dumps({"name": "root", "host": "localhost", "password": PASSWORD})], {"root_password": PASSWORD}
     ),
     "filter/mlflow_mysql_group_plan": Case(['"primary": "localhost"'], GROUP),

@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_mysql_given_passwords import (
-    given_passwords,
-)
 from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_mysql_image_placement import (
     image_placement,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.filter.mlflow_mysql_with_passwords import (
+    given_passwords,
 )
 
 WANTED = "mlflow-mysql:0123456789abcdef"

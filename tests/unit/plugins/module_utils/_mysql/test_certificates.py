@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.certificates import (
     Material,
     digests,
+    ends,
     find_problems,
 )
 from cryptography import x509
@@ -112,6 +113,12 @@ def test_other_keys(kind: str, key: Any) -> None:
         find_problems(Material(pem(one.certificate), pem(make("s", key, one, NAMES)), pem(key)), NAMES, NOW)
         == []
     )
+
+
+def test_a_ca_that_ends(ca: Authority) -> None:
+    end = ca.certificate.not_valid_after_utc
+    assert ends(pem(ca.certificate), end) and not ends(pem(ca.certificate), end - timedelta(seconds=1))
+    assert ends("no certificate", NOW)
 
 
 def test_wildcard(ca: Authority, key: Any) -> None:

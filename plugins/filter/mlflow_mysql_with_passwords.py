@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping, Sequence
 
 DOCUMENTATION = r"""
-name: mlflow_mysql_given_passwords
+name: mlflow_mysql_with_passwords
 author:
   - The mlflow_ops.backend_store authors
 version_added: 0.1.0
@@ -33,7 +33,7 @@ seealso:
 EXAMPLES = r"""
 - name: Give root its password
   ansible.builtin.set_fact:
-    accounts: "{{ planned | mlflow_ops.backend_store.mlflow_mysql_given_passwords({'root': root_password}) }}"
+    accounts: "{{ planned | mlflow_ops.backend_store.mlflow_mysql_with_passwords({'root': root_password}) }}"
   vars:
     planned:
       - name: root
@@ -67,4 +67,4 @@ class FilterModule:
     """What ansible-core asks for."""
 
     def filters(self) -> dict[str, Callable[..., list[dict[str, Any]]]]:
-        return {"mlflow_mysql_given_passwords": given_passwords}
+        return {"mlflow_mysql_with_passwords": given_passwords}
