@@ -188,6 +188,7 @@ LOOKS = {
     "debug",
     "fail",
     "mlflow_mysql_group_info",
+    "mlflow_mysql_host_info",
     "mlflow_mysql_plan",
     "set_fact",
     "slurp",
@@ -203,10 +204,8 @@ def in_order(tasks: list[Any], role: str) -> Iterator[tuple[str, dict[str, Any]]
         for key, options in task.items():
             module = key.rpartition(".")[2]
             if module in ("include_role", "import_role"):
-                # The name in restore.yml is one of two.
-                for name in re.findall(r"\bmlflow_[a-z]+\b", options["name"].replace("mlflow_ops", "")):
-                    file = options.get("tasks_from", "main.yml")
-                    yield from in_order(load(f"roles/{name}/tasks/{file}"), name)
+                name = options["name"].rpartition(".")[2]
+                yield from in_order(load(f"roles/{name}/tasks/{options.get('tasks_from', 'main.yml')}"), name)
             elif module in ("include_tasks", "import_tasks"):
                 file = options["file"] if isinstance(options, dict) else options
                 if "{{" not in file and role:
