@@ -356,18 +356,6 @@ def test_a_login_is_given_once() -> None:
         assert len(re.findall(r"^ *login_unix_socket:", text, re.MULTILINE)) <= 1, path
 
 
-# Entry points that have no specification yet; none is added.
-UNSPECIFIED = {
-    "mlflow_mysql": {
-        *("about_to_remove", "accounts", "build", "container", "due", "engine", "home", "identity", "image"),
-        *("look", "made", "recover", "replaced", "rotate_inspect", "rotate_wait", "stopped", "uri"),
-    },
-    "mlflow_proxy": {"uri"},
-    "mlflow_replication": {"identity"},
-    "mysql_base_image": {"load"},
-}
-
-
 @pytest.mark.parametrize("role", ROLES)
 def test_every_entry_point_is_specified(role: str) -> None:
     """What a playbook or another role includes of a role has a manual, with what it is told."""
@@ -379,7 +367,7 @@ def test_every_entry_point_is_specified(role: str) -> None:
         if found is not None and found[0] is not None and re.search(rf"\b{role}\b", found[0]):
             entries.add(found[1].removesuffix(".yml"))
     specified = set(load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"])
-    assert entries - specified <= UNSPECIFIED.get(role, set())
+    assert entries <= specified
     assert specified <= {name.removesuffix(".yml") for name in task_files(role)}
 
 
