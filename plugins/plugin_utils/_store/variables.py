@@ -337,19 +337,21 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, (str, int, float))
 
 
-def _is_list(name: str, value: Any) -> bool:
+def _is_list(name: str, value: Any, elements: str) -> bool:
     if isinstance(value, str):
         return name in TEXT_LISTS
-    return isinstance(value, (list, tuple)) and all(_is_scalar(one) for one in value)
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(one, Mapping) if elements == "dict" else _is_scalar(one) for one in value
+    )
 
 
-def _is_of_type(name: str, value: Any, kind: str, choices: Any = None) -> bool:
+def _is_of_type(name: str, value: Any, kind: str, choices: Any = None, elements: str = "str") -> bool:
     return {
         "int": _is_integer,
         "float": _is_number,
         "bool": _is_boolean,
         "dict": lambda value: isinstance(value, Mapping),
-        "list": lambda value: _is_list(name, value),
+        "list": lambda value: _is_list(name, value, elements),
         "path": lambda value: isinstance(value, str),
         "str": lambda value: _is_scalar(value) and (not isinstance(value, bool) or bool(choices)),
     }.get(kind, _is_scalar)(value)
@@ -374,8 +376,10 @@ def type_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | None
         if default is None:
             return None
         return f"{name} is null: give {_wanted(kind, choices)}, or leave it out for the default."
-    if not _is_of_type(name, value, kind, choices):
-        return f"{name} is {_shown(name, value)}: give {_wanted(kind, choices)}{_example(name, value, kind)}."
+    elements = str(option.get("elements", "str"))
+    if not _is_of_type(name, value, kind, choices, elements):
+        example = " of dictionaries" if elements == "dict" else _example(name, value, kind)
+        return f"{name} is {_shown(name, value)}: give {_wanted(kind, choices)}{example}."
     if name in SHAPES and not re.fullmatch(SHAPES[name][0], str(value)):
         return f"{name} is {_shown(name, str(value))}: give {SHAPES[name][1]}."
     if kind in ("int", "float") and float(value) < LEAST.get(name, 0):
