@@ -285,7 +285,7 @@ backup:
   description:
     - How the backups of the store are set up, or V(null) where their program is not there.
     - C(program), the SHA-256 of the program without its first line, or V(null) if another Python would run it;
-      C(settings), as they are in C(backup.json); C(files), a dictionary from each file of their schedule to its
+      C(settings), the SHA-256 of C(backup.json); C(files), a dictionary from each file of their schedule to its
       SHA-256; C(intact), whether all of these have the owner and the mode that they must have.
     - C(active), the units that are active; C(cron_runs), whether cron runs; C(tools), the programs that are installed
       of those that backups may use; C(mlflow), the marks of the MLflow that drills read with; C(identity), whether an

@@ -43,6 +43,22 @@ def read_settings(path: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
+def settings_text(settings: Mapping[str, object], home: str, encrypted: bool) -> str:
+    """Return the text of the program's settings. `encrypted` is whether an age identity is there."""
+    identity = f"{home}/secrets/{IDENTITY}" if encrypted else None
+    return json.dumps({**settings, "home": home, "identity_file": identity}, indent=2, sort_keys=True) + "\n"
+
+
+def digest(path: str) -> str | None:
+    """Return the SHA-256 of a file, or null if it cannot be read or is not root's with mode 0644."""
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read()
+    except OSError:
+        return None
+    return hashlib.sha256(content).hexdigest() if own(path, 0o644) else None
+
+
 def metric_files(directory: object, container: object) -> list[str]:
     """Return the files for the textfile collector, and what an interrupted run left of them, that are one store's only.
 
@@ -186,25 +202,21 @@ class Found:
         self.output.close()
         try:
             with open(program, "rb") as stream:
-                digest = digest_of(stream.read())
+                release = digest_of(stream.read())
         except OSError:
             return None
         settings = read_settings(os.path.join(self.home, SETTINGS))
         places = [f"/etc/cron.d/{self.unit}", *(f"/etc/systemd/system/{self.unit}{end}" for end in UNITS)]
-        files = {}
-        for path in filter(os.path.lexists, places):
-            with contextlib.suppress(OSError), open(path, "rb") as stream:
-                content = stream.read()
-                files[path] = hashlib.sha256(content).hexdigest() if own(path, 0o644) else None
+        files = {path: digest(path) for path in places if os.path.lexists(path)}
         intact = [
             own(program, 0o755),
             own(os.path.dirname(program), 0o755),
-            own(os.path.join(self.home, SETTINGS), 0o644),
             own(str(settings.get("directory")), 0o700),
         ]
         return {
-            "program": digest,
-            "settings": settings,
+            "program": release,
+            # What they hold may be a secret, such as a target with a password.
+            "settings": digest(os.path.join(self.home, SETTINGS)),
             "intact": all(intact),
             "identity": os.path.exists(os.path.join(self.home, "secrets", IDENTITY)),
             "files": files,

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import glob
-import json
 import os
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.h
     metric_files,
     of_earlier,
     read_settings,
+    settings_text,
     stamps,
     start,
 )
@@ -59,10 +59,8 @@ def with_earlier(path: str, identity: str) -> str:
 
 def settings_file(home: Home, settings: dict[str, object], encrypted: bool = False) -> str:
     """Return the text of the program's settings. `encrypted` is whether an identity is put there."""
-    path = os.path.join(home.path, "secrets", IDENTITY)
-    found = encrypted or os.path.exists(path)
-    about = {**settings, "home": home.path, "identity_file": path if found else None}
-    return json.dumps(about, indent=2, sort_keys=True) + "\n"
+    found = encrypted or os.path.exists(os.path.join(home.path, "secrets", IDENTITY))
+    return settings_text(settings, home.path, found)
 
 
 def program_of(host: Host, home: Home) -> bytes | None:

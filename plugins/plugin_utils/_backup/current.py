@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
 import posixpath
 from typing import Any, Mapping
+
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import settings_text
 
 # Options of the module that a look tells nothing of.
 UNTOLD = ("identity", "secrets", "look")
@@ -19,11 +20,8 @@ def missing(programs: list[str], found: Mapping[str, Any]) -> list[str]:
     return [name for name in programs if not any(fnmatch.fnmatchcase(one, name) for one in there)]
 
 
-def settings_of(options: Mapping[str, Any], home: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that the program is to have, as JSON keeps them."""
-    identity = posixpath.join(home, "secrets", "backup_identity") if found["identity"] else None
-    about = {**options["settings"], "home": home, "identity_file": identity}
-    return dict(json.loads(json.dumps(about)))
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def answer(options: Mapping[str, Any], found: Mapping[str, Any] | None, digest: str) -> dict[str, Any] | None:
@@ -36,7 +34,7 @@ def answer(options: Mapping[str, Any], found: Mapping[str, Any] | None, digest: 
         return None
     home = str(options["path"]).rstrip("/")
     files = {
-        path: text if text is None else hashlib.sha256(str(text).encode()).hexdigest()
+        path: text if text is None else sha256(str(text))
         for path, text in (options.get("files") or {}).items()
     }
     units = list(options.get("units") or [])
@@ -45,7 +43,7 @@ def answer(options: Mapping[str, Any], found: Mapping[str, Any] | None, digest: 
         found["program"] == digest
         and found["intact"]
         and restorable is not None
-        and found["settings"] == settings_of(options, home, found)
+        and found["settings"] == sha256(settings_text(options["settings"], home, found["identity"]))
         and all(found["files"].get(path) == wanted for path, wanted in files.items())
         and set(units) <= set(found["active"])
         and not missing(list(options.get("programs") or []), found)
