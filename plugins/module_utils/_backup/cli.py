@@ -18,7 +18,6 @@ from typing import Any, Callable, Mapping, NoReturn, Sequence
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
     binlog_copy,
     binlog_reader,
-    drill,
     offsite,
     reach,
     restore,
@@ -543,6 +542,9 @@ def command_drill(settings: Settings, options: argparse.Namespace) -> dict[str, 
     os.nice(19)
 
     def work() -> tuple[dict[str, Any], list[str]]:
+        # With the whole catalogue of MLflow's schema, which no other command needs.
+        from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import drill
+
         result = drill.drill(settings, say)
         samples = [
             sample("drill_timestamp_seconds", time.time(), "When a backup was last restored to prove it."),
