@@ -79,7 +79,7 @@ def is_ours(playbook: str) -> bool:
 
 def matching(groups: Mapping[str, Sequence[str]], pattern: str, limit: str | None) -> list[str]:
     """The hosts of a pattern that a limit leaves, as Ansible sees them. Raises AnsibleError."""
-    inventory = InventoryManager(loader=DataLoader(), sources=None)
+    inventory = InventoryManager(loader=DataLoader(), sources=None, parse=False)
     for group, hosts in groups.items():
         inventory.add_group(group)
         for host in hosts:

@@ -812,7 +812,7 @@ def needed(files: Sequence[LogFile], gtids: GtidSet) -> list[LogFile]:
     if first is None:
         raise BackupProblem(
             "the copied binary log begins after the full backup: the transactions between the two are missing. Restore "
-            "a full backup alone, by its name"
+            "a full backup alone, by its name (mlflow_backup_name)"
         )
     chain = list(files[first:])
     for number, (before, log) in enumerate(zip(chain, chain[1:]), 1):
@@ -826,5 +826,8 @@ def without(files: Sequence[LogFile], number: int) -> str:
     """Return what can be done without the file at `number`."""
     times = [log.document["last_time"] for log in files[:number] if log.document["last_time"]]
     if not times:
-        return "Restore a full backup alone, by its name"
-    return f"Restore what was before it, with a time up to {times[-1]}, or a full backup alone, by its name"
+        return "Restore a full backup alone, by its name (mlflow_backup_name)"
+    return (
+        f"Restore what was before it, with a time up to {times[-1]}, or a full backup alone, by its name "
+        "(mlflow_backup_name)"
+    )

@@ -667,7 +667,9 @@ def run(options: argparse.Namespace) -> str | None:
     except OSError as error:
         raise full_disk(error, settings.directory) from None
     except binlog_reader.BinaryLogProblem as error:
-        raise BackupProblem(f"{error}. Restore a full backup alone, by its name") from None
+        raise BackupProblem(
+            f"{error}. Restore a full backup alone, by its name (mlflow_backup_name)"
+        ) from None
     if result is None:
         return None
     text = globals().get(f"text_{'restore' if name == 'plan' else name}")

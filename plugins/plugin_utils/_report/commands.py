@@ -161,6 +161,8 @@ def command(run: Run, playbook: str, host: str | None = None, extra: Sequence[st
     target = TARGETS.get(playbook)
     if run.make and target:
         first = run.inventory[0] if run.inventory else ""
+        predicts = "--check" in words
+        words = [word for word in words if word != "--check"]
         for source in run.inventory[1:]:
             words = ["-i", source, *words]
         return " ".join(
@@ -169,6 +171,7 @@ def command(run: Run, playbook: str, host: str | None = None, extra: Sequence[st
                 run.make,
                 *(["-s"] if target == "uri" else []),
                 target,
+                *(["CHECK=1"] if predicts else []),
                 *([f"ARGS={shlex.quote(for_make(joined(words)))}"] if words else []),
             ]
         )
@@ -275,7 +278,7 @@ def next_steps(
             steps.append(
                 (
                     "start MLflow on it",
-                    f"export MLFLOW_BACKEND_STORE_URI=$({uri})"
+                    f"uri=$({uri}) && export MLFLOW_BACKEND_STORE_URI=$uri"
                     if run.make
                     else "export MLFLOW_BACKEND_STORE_URI=URI",
                 )
