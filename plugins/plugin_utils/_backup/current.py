@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import posixpath
 from typing import Any, Mapping
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import settings_text
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import (
+    PROGRAM,
+    settings_text,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._backup.program import (
+    digest as digest_of,
+)
 
 # Options of the module that a look tells nothing of.
 UNTOLD = ("identity", "secrets", "look")
@@ -18,10 +23,6 @@ def missing(programs: list[str], found: Mapping[str, Any]) -> list[str]:
     """Return those of the option `programs` that are not there."""
     there = [*found["tools"], *found["mlflow"]]
     return [name for name in programs if not any(fnmatch.fnmatchcase(one, name) for one in there)]
-
-
-def sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def answer(options: Mapping[str, Any], found: Mapping[str, Any] | None, digest: str) -> dict[str, Any] | None:
@@ -34,7 +35,7 @@ def answer(options: Mapping[str, Any], found: Mapping[str, Any] | None, digest: 
         return None
     home = str(options["path"]).rstrip("/")
     files = {
-        path: text if text is None else sha256(str(text))
+        path: text if text is None else digest_of(str(text).encode())
         for path, text in (options.get("files") or {}).items()
     }
     units = list(options.get("units") or [])
@@ -43,19 +44,19 @@ def answer(options: Mapping[str, Any], found: Mapping[str, Any] | None, digest: 
         found["program"] == digest
         and found["intact"]
         and restorable is not None
-        and found["settings"] == sha256(settings_text(options["settings"], home, found["identity"]))
+        and found["settings"]
+        == digest_of(settings_text(options["settings"], home, found["identity"]).encode())
         and all(found["files"].get(path) == wanted for path, wanted in files.items())
         and set(units) <= set(found["active"])
         and not missing(list(options.get("programs") or []), found)
     )
     if not current:
         return None
-    program = posixpath.join(home, "bin/mlflow-mysql-backup")
     return {
         "changed": False,
         "restorable": restorable,
         "needed": restorable["needs"] is not None,
-        "program": program,
+        "program": posixpath.join(home, PROGRAM),
         "program_is_there": True,
         "missing": [],
         "cron_runs": found["cron_runs"],

@@ -12,6 +12,8 @@ import re
 import zipfile
 from pathlib import Path
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import SETTINGS
+
 PACKAGE = "ansible_collections.mlflow_ops.backend_store.plugins.module_utils"
 DIRECTORY = Path(__file__).resolve().parents[2] / "module_utils"
 CLI = f"{PACKAGE}._backup.cli"
@@ -20,7 +22,7 @@ import os
 import sys
 from {CLI} import main
 home = os.path.dirname(os.path.dirname(os.path.realpath(sys.argv[0])))
-main(["--settings", os.path.join(home, "backup.json"), *sys.argv[1:]])
+main(["--settings", os.path.join(home, "{SETTINGS}"), *sys.argv[1:]])
 """
 # Not with `ast`, which takes half a second for all of them.
 IMPORT = re.compile(rf"^ *from ({re.escape(PACKAGE)}\.\S+) import (\([^)]*\)|.+)$", re.MULTILINE)
