@@ -160,10 +160,10 @@ class Store:
         finally:
             connection.close()
 
-    def backup(self, *arguments: str, check: bool = True) -> dict[str, Any]:
+    def backup(self, *arguments: str, check: bool = True, stdin: str = "") -> dict[str, Any]:
         """Run the program and return its result; with `check` a failure raises."""
         done = subprocess.run(
-            [self.program, "--json", *arguments], capture_output=True, text=True, check=False
+            [self.program, "--json", *arguments], input=stdin, capture_output=True, text=True, check=False
         )
         result: dict[str, Any] = (
             json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else {}

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import (
@@ -70,12 +71,12 @@ class Backups:
         self.store.settings(directory=str(directory), **more)
         return directory
 
-    def run(self, *arguments: str) -> dict[str, Any]:
-        return self.store.backup(*arguments)
+    def run(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
+        return self.store.backup(*arguments, stdin=stdin)
 
-    def problem(self, *arguments: str) -> str:
+    def problem(self, *arguments: str, stdin: str = "") -> str:
         """What is said of a failure, which has no traceback."""
-        result = self.store.backup(*arguments, check=False)
+        result = self.store.backup(*arguments, check=False, stdin=stdin)
         assert list(result) == ["problem"], result
         assert self.store.password not in result["problem"]
         return str(result["problem"])
@@ -608,6 +609,100 @@ def test_a_backup_of_its_own_beside_a_scheduled_one(backups: Backups, tmp_path: 
     shutil.rmtree(target)
     assert samples(textfiles) == before
     assert "there is no age identity" in backups.problem("restore", "--into", str(target))
+
+
+def point(backups: Backups, apart: Path, *more: str, problem: bool = False, rows: int | None = None) -> Any:
+    """As under the write lock of an upgrade."""
+    counted = backups.store.execute("SELECT COUNT(*) FROM mlflow.t")[0][0] if rows is None else rows
+    about = {"revision": None, "tables": {"mlflow": {"t": counted, "other": 0}}}
+    arguments = ("--directory", str(apart), "point", "--plain", *more)
+    return (backups.problem if problem else backups.run)(*arguments, stdin=json.dumps(about))
+
+
+@pytest.fixture
+def apart(backups: Backups, tmp_path: Path) -> Iterator[Path]:
+    """A backup for an upgrade, made while somebody writes, with older files of the log that it does not need."""
+    backups.use(recipients=[key(tmp_path / "key")])
+    store = backups.store
+    store.execute("DELETE FROM mlflow.t")
+    store.execute("DELETE FROM mlflow.other")
+    insert(store, 1, 10)
+    store.execute("FLUSH BINARY LOGS")
+    insert(store, 11, 20)
+    directory = store.home / "apart-for-upgrade"
+    shutil.rmtree(directory, ignore_errors=True)
+    ended = threading.Event()
+    writer = threading.Thread(
+        target=lambda: [insert(store, n, n) for n in range(21, 3000) if not ended.is_set()]
+    )
+    writer.start()
+    backups.run("--directory", str(directory), "full", "--only", "--plain", "--wait")
+    ended.set()
+    writer.join()
+    yield directory
+    shutil.rmtree(store.restored, ignore_errors=True)
+
+
+def test_a_backup_is_for_the_point_at_which_writers_were_locked_out(backups: Backups, apart: Path) -> None:
+    """What was written while it was made is there, and what came after the point is not."""
+    store = backups.store
+    store.execute("FLUSH BINARY LOGS")
+    insert(store, 4000, 4009)
+    wanted = content(store.execute)
+    said = point(backups, apart)
+    assert backups.run("--directory", str(apart), "list")["point"] == said | {"checksum": ANY}
+    store.execute("ALTER TABLE mlflow.t ADD COLUMN migrated INT")
+    store.execute("DELETE FROM mlflow.t WHERE id < 4005")
+    restored = backups.run("--directory", str(apart), "restore", "--into", str(store.restored), "--wait")
+    assert restored["tables"]["mlflow"]["t"] == len(wanted)
+    assert restored["gtid_set"] == said["gtid_set"]
+    assert [tuple(row) for row in opened(backups, "SELECT * FROM mlflow.t ORDER BY id")] == wanted
+    store.execute("ALTER TABLE mlflow.t DROP COLUMN migrated")
+    # Only what the backup needs was copied.
+    first = store.execute("SHOW BINARY LOGS")[0][0]
+    assert first not in {path.name.partition(".json")[0] for path in apart.glob("binlog/*/*.json")}
+
+
+def test_a_point_that_cannot_be_gone_back_to_is_none(backups: Backups, apart: Path) -> None:
+    store = backups.store
+    again = store.root()
+    with again.cursor() as cursor:
+        cursor.execute("SET sql_log_bin = 0")
+        cursor.execute("INSERT INTO mlflow.t VALUES (9000, 'past the log')")
+    again.close()
+    assert "sql_log_bin" in point(backups, apart, problem=True)
+    assert not (apart / "point.json").exists()
+    assert "reads JSON" in backups.problem("--directory", str(apart), "point", stdin="{}")
+    assert "--directory" in point_of_its_own(backups)
+    shutil.rmtree(apart / "full")
+    assert "no good full backup" in point(backups, apart, problem=True)
+
+
+def point_of_its_own(backups: Backups) -> str:
+    return backups.problem("point", stdin="{}")
+
+
+def test_a_restore_that_misses_rows_of_its_point_fails(backups: Backups, apart: Path) -> None:
+    rows = backups.store.execute("SELECT COUNT(*) FROM mlflow.t")[0][0]
+    point(backups, apart, rows=rows + 1)
+    arguments = ("--directory", str(apart), "restore", "--into", str(backups.store.restored))
+    assert f"mlflow.t {rows}, not {rows + 1}" in backups.problem(*arguments)
+    assert not backups.store.restored.exists()
+    # The copied log ends before it.
+    insert(backups.store, 9001, 9001)
+    point(backups, apart)
+    for path in apart.glob("binlog/*"):
+        shutil.rmtree(path)
+    assert "ends before the point" in backups.problem(*arguments)
+
+
+def test_a_backup_alone_replaces_what_its_directory_held(backups: Backups, apart: Path) -> None:
+    point(backups, apart)
+    before = os.listdir(apart / "full")
+    made = backups.run("--directory", str(apart), "full", "--only", "--plain", "--wait")
+    assert os.listdir(apart / "full") == [made["name"]] != before
+    assert not (apart / "point.json").exists()
+    assert "needs a --directory" in backups.problem("full", "--only")
 
 
 # Following

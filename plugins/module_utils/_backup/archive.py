@@ -32,6 +32,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._files.du
 
 FORMAT = 1
 PARTIAL = ".partial"
+POINT = "point.json"
 CHUNK = 1 << 20
 PACKED = 4  # MLflow's data gets at least that many times smaller
 MIB = 1 << 20
@@ -611,6 +612,11 @@ class Archive:
             except (BackupProblem, OSError) as error:
                 bad[name] = str(error)
         return good, bad
+
+    def point(self) -> dict[str, Any] | None:
+        """Return the point of the store that these backups are for, if they are for one. Raises BackupProblem."""
+        path = os.path.join(self.directory, POINT)
+        return read_document(path) if os.path.lexists(path) else None
 
     def archive_path(self, manifest: Mapping[str, Any]) -> str:
         return os.path.join(self.full, manifest["name"], manifest["archive"]["file"])

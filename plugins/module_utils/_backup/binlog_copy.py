@@ -361,11 +361,15 @@ class Judge:
 
 
 class Copier:
-    """Copies what is new, each time it is asked. Not to be used by two processes at a time."""
+    """Copies what is new, each time it is asked. Not to be used by two processes at a time.
 
-    def __init__(self, settings: Settings, judge: Judge | None = None) -> None:
+    A new copy begins with the oldest file that the server has, or with its `newest`.
+    """
+
+    def __init__(self, settings: Settings, judge: Judge | None = None, newest: bool = False) -> None:
         self.settings = settings
         self.judge = judge or Judge()
+        self.newest = newest
         self.archive = Archive(settings.directory)
         self.log: LogFile | None = None
         self.timeline: Timeline | None = None
@@ -541,8 +545,8 @@ class Copier:
         log = self.log
         if log is None:
             there = [name for name in source.names if not self._lost(source, name)]
-            self.log = self._open(there[0])
-            self.log.document["gap_before"] = there[0] != source.names[0]
+            self.log = self._open(there[-1 if self.newest else 0])
+            self.log.document["gap_before"] = not self.newest and there[0] != source.names[0]
             return self.log
         if number_of(source.names[-1]) < number_of(log.name):
             raise self._another(f"{source.directory} has no {log.name} any more, which was copied")

@@ -24,7 +24,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup i
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import full as backup_full
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.archive import (
+    FORMAT,
     MIB,
+    POINT,
     Archive,
     BackupProblem,
     Busy,
@@ -38,6 +40,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.a
     reading,
     stamp,
     take,
+    write_document,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.binlog_reader import GtidSet
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import ENDING
@@ -122,10 +125,17 @@ def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, A
         settings = dataclasses.replace(settings, recipients=())
 
     own = not options.directory
-    if own:
+    if options.only and own:
+        raise BackupProblem("--only removes what a directory holds: it needs a --directory")
+    if options.only:
+        with locked(settings.scratch, "full", "making a full backup", options.wait):
+            backup_full.remove_all(settings)
+    copier = binlog_copy.Copier(settings, reach.Watch(settings, deep=True), newest=options.only)
+    if own or options.only:
         # So that the log that follows it is known to be whole, also where nothing else copies it.
         with contextlib.suppress(BackupProblem, OSError):
-            binlog_copy.Copier(settings, reach.Watch(settings, deep=True)).copy()
+            copier.copy()
+    if own:
         publish_since(settings)
 
     def wanted() -> bool:
@@ -161,6 +171,9 @@ def command_full(settings: Settings, options: argparse.Namespace) -> dict[str, A
 
     asked = wanted()
     result: dict[str, Any] = measured(settings, "full", work) if asked else {"made": False}
+    if options.only:
+        # What was written while it was made, so that little is left for `point`.
+        copier.copy()
     # Where another process made it meanwhile, it is copied when this returns too.
     if settings.offsite and (asked or needs(settings) == reach.ELSEWHERE):
         say(f"The backups are copied to {settings.offsite['target']}.")
@@ -315,6 +328,49 @@ def command_copy(settings: Settings, options: argparse.Namespace) -> dict[str, A
     return result
 
 
+def command_point(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    if not options.directory:
+        raise BackupProblem("the store's own backups are for any moment: point needs a --directory")
+    try:
+        about = json.load(sys.stdin)
+        tables = {
+            str(database): {str(table): int(rows) for table, rows in counted.items()}
+            for database, counted in about["tables"].items()
+        }
+        revision = {name: about.get(name) for name in ("revision", "auth_revision")}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BackupProblem(
+            'point reads JSON from standard input: {"revision": "...", "tables": {"DATABASE": {"TABLE": ROWS}}}'
+        ) from None
+    if options.plain:
+        settings = dataclasses.replace(settings, recipients=())
+    archive = Archive(settings.directory)
+    if not archive.manifests()[0]:
+        raise BackupProblem(f"there is no good full backup in {archive.full}: make one first")
+    result = binlog_copy.Copier(settings, reach.Watch(settings, deep=True)).copy()
+    if result.get("problem"):
+        raise BackupProblem(result["problem"])
+    if not result.get("restorable"):
+        raise BackupProblem(f"the store cannot be restored as it is now: {result.get('missing')}")
+    newest = archive.manifests()[0][-1]
+    gtids = GtidSet(newest["gtid_set"])
+    gtids.update(GtidSet(result["gtid_set"]))
+    document = {
+        "format": FORMAT,
+        "name": newest["name"],
+        "finished": stamp(now()),
+        "gtid_set": str(gtids),
+        **revision,
+        "tables": tables,
+    }
+    write_document(os.path.join(settings.directory, POINT), document)
+    return document
+
+
+def text_point(result: Mapping[str, Any]) -> str:
+    return f"The store can be restored as it is now, from {result['name']} and {result['gtid_set']}."
+
+
 def text_copy(result: Mapping[str, Any]) -> str:
     return f"The binary log is copied up to {result['file']}:{result['position']}, {result['gtid_set']}."
 
@@ -399,6 +455,7 @@ def command_list(settings: Settings, options: argparse.Namespace) -> dict[str, A
         "damaged": bad,
         "binary_log": logs,
         "copied": None if copied is None else stamp(copied),
+        "point": archive.point(),
         "restorable": reach.report(settings),
     }
 
@@ -585,11 +642,14 @@ def parser() -> argparse.ArgumentParser:
     main_parser.add_argument("--json", action="store_true", help="print the result as JSON")
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     full = commands.add_parser("full", help="make a full backup, and remove expired ones")
-    full.add_argument("--plain", action="store_true", help="do not encrypt it")
     full.add_argument(
         "--if-needed", action="store_true", help="only if a restore would lose data of the store"
     )
+    full.add_argument("--only", action="store_true", help="remove what the directory of backups holds first")
     commands.add_parser("copy", help="copy new transactions from the binary log")
+    point = commands.add_parser("point", help="have a directory of backups restore the store as it is now")
+    for plain in (full, point):
+        plain.add_argument("--plain", action="store_true", help="do not encrypt it")
     follow = commands.add_parser("follow", help="copy the binary log continuously, as the schedule does")
     follow.add_argument("--seconds", type=float, help="end after that many seconds")
     commands.add_parser("list", help="show the backups, and up to where the binary log is copied")

@@ -17,6 +17,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.a
     FORMAT,
     PACKED,
     PARTIAL,
+    POINT,
     SCRATCH_INSIDE,
     Archive,
     BackupProblem,
@@ -136,6 +137,21 @@ def remove_unfinished(settings: Settings) -> None:
         for name in names:
             if name.startswith(prefix):
                 shutil.rmtree(os.path.join(directory, name))
+
+
+def remove_all(settings: Settings) -> None:
+    """Empty a directory of backups, or make it: first the point that they are for goes. Raises BackupProblem."""
+    archive = Archive(settings.directory)
+    try:
+        os.makedirs(archive.directory, mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(archive.directory, POINT))
+            sync_directory(archive.directory)
+        for directory in (archive.full, archive.binlog):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(directory)
+    except OSError as error:
+        raise full_disk(error, settings.directory) from None
 
 
 def make_full(

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.archive import (
@@ -119,6 +119,8 @@ class Plan:
     last_time: float | None
     stops_before: str | None = None
     notes: tuple[str, ...] = ()
+    # The rows of each table of each database at the end, as far as they are known.
+    tables: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -382,6 +384,19 @@ def search(
 def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     """Decide what to restore, and read all of it once. Touches nothing. Raises BackupProblem."""
     archive = Archive(settings.directory)
+    plan = _make_plan(settings, archive, wanted)
+    point = archive.point() if wanted == Wanted(incomplete=wanted.incomplete) else None
+    if point is None:
+        return plan
+    if not GtidSet(point["gtid_set"]) <= plan.gtids:
+        raise BackupProblem(
+            f"the copied binary log in {archive.directory} ends before the point that it was copied for, "
+            f"{point['finished']}. Restore another backup: mlflow-mysql-backup list shows them"
+        )
+    return replace(plan, tables=point["tables"])
+
+
+def _make_plan(settings: Settings, archive: Archive, wanted: Wanted) -> Plan:
     good, bad = archive.manifests()
     notes = [f"not used: the full backup {name}: {problem}" for name, problem in sorted(bad.items())]
     names = [manifest["name"] for manifest in good]
@@ -634,6 +649,12 @@ def _restore(
             say(f"The binary log is applied: {', '.join(log.name for log in plan.chain)}.")
             apply(server, plan)
             found = server.count_rows()
+        counted = {database: found.get(database, {}) for database in plan.tables}
+        if counted != plan.tables:
+            raise BackupProblem(
+                "the restored data has other rows than the store had at the point that it is restored to: "
+                f"{differing(plan.tables, counted)}. Restore a full backup alone, by its name"
+            )
         more: Mapping[str, Any] = {}
         if inspect is not None:
             more = inspect(server, found)

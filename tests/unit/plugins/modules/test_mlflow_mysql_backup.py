@@ -228,7 +228,7 @@ def test_the_program_finds_its_settings_through_a_link(program: Path, tmp_path: 
     done = call(link, "--json", "list")
     found = json.loads(done.stdout)
     restorable = found.pop("restorable")
-    assert found == {"full": [], "damaged": {}, "binary_log": [], "copied": None}
+    assert found == {"full": [], "damaged": {}, "binary_log": [], "copied": None, "point": None}
     assert (restorable["needs"], restorable["spans"]) == ("none", [])
     assert restorable["text"].startswith("nothing yet: run make backup")
 

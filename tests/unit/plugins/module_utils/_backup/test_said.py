@@ -113,7 +113,7 @@ def test_what_waits_for_another_one_says_so_and_does_not_count_it(
     monkeypatch.setattr(cli, "needs", lambda dummy: needed[0])
     monkeypatch.setattr(cli.os, "nice", lambda dummy: 0)
     monkeypatch.setattr(full, "connect", lambda dummy: pytest.fail("it was not needed any more"))
-    options = SimpleNamespace(plain=False, directory=None, if_needed=True, wait=True)
+    options = SimpleNamespace(plain=False, only=False, directory=None, if_needed=True, wait=True)
     result: dict[str, Any] = {}
     other = open(Path(settings.scratch) / ".full.lock", "a", encoding="utf-8")
     with other:
