@@ -229,6 +229,10 @@ bench-deploy: .venv/dev $(BASE_IMAGE) ## Time of the role against bare docker co
 bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 hosts, tasks and round trips, with a plot
 	python bench/bench_fleet.py $(if $(HOSTS),--hosts $(HOSTS))
 
+.PHONY: bench-upgrade
+bench-upgrade: .venv/dev .cache/test-packages $(BASE_IMAGE) ## How long an upgrade of the schema keeps writers out, against mlflow db upgrade, as ratios (FROM="2.9.2,3.8.1" ROUNDS=n)
+	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python bench/bench_upgrade.py $(if $(FROM),--from $(FROM)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: bench-backup
 bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore against mysqldump, and writer throughput meanwhile, as ratios (ROWS="1000000 10000000")
 	$(SUDO) .venv/bin/python bench/bench_backup.py $(if $(ROWS),--rows $(ROWS))
