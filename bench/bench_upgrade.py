@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long MLflow cannot write while the schema is upgraded, against `mlflow db upgrade`, as ratios in one run.
+
+Two stores with the same old release of MLflow are deployed side by side, and eight of its clients log to each. One is
+upgraded by playbooks/upgrade_schema.yml, which ends the clients' connections; on the other the clients are stopped, as
+MLflow wants it, and `mlflow db upgrade` of the same new release runs. Who goes first changes from round to round.
+
+The downtime is what a client sees: from the last row that was acknowledged to an old client to the first login of a
+client of the new MLflow, which finds its own revision. Every acknowledged row is looked for afterwards.
+
+usage: bench_upgrade.py [--from 2.9.2,3.8.1] [--rounds 3] [--seconds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+WRITERS = ROOT / "molecule/shared/writers.py"
+DEFAULTS = ROOT / "roles/mlflow_schema/defaults/main.yml"
+# Libraries that old releases of MLflow work with too.
+LIBRARIES = ("sqlalchemy==2.0.43", "alembic==1.16.5", "pymysql==1.2.4", "cryptography==50.0.2")
+PORTS = {"ours": 23316, "plain": 23317}
+LOOKS_EVERY = 0.02  # seconds
+# The parts of the lock, by the first task of each.
+PARTS = (
+    ("Keep writers out", "lock"),
+    ("Look at what is there, and count the rows", "count"),
+    ("Copy what was written since the backup", "point"),
+    ("Run the migrations", "migrate"),
+    ("Look at the result", "verify"),
+    ("Let writers in again", "open"),
+)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class Store:
+    """A store on this machine, deployed by the collection."""
+
+    def __init__(self, work: Path, name: str, old: str) -> None:
+        self.name = name
+        self.home = work / name
+        self.port = PORTS[name]
+        self.old = old
+        self.inventory = work / f"{name}.yml"
+        variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "mlflow_mysql_home": str(self.home),
+            "mlflow_mysql_container_name": f"bench_upgrade_{name}",
+            "mlflow_mysql_port": self.port,
+            "mlflow_mysql_memory_mb": 2048,
+            "mlflow_backup_directory": str(self.home / "backups"),
+            "mysql_base_image_debian_allow_stale": True,
+        }
+        self.inventory.write_text(yaml.safe_dump({"mlflow_backend_store": {"hosts": {name: variables}}}))
+
+    def play(self, playbook: str, variables: dict[str, Any], profile: bool = False) -> str:
+        environment = {**os.environ}
+        if profile:
+            environment.update(
+                ANSIBLE_CALLBACKS_ENABLED="ansible.posix.profile_tasks",
+                ANSIBLE_CALLBACK_PROFILE_TASKS_TASK_OUTPUT_LIMIT="all",
+                PROFILE_TASKS_TASK_OUTPUT_LIMIT="all",
+            )
+        done = subprocess.run(
+            [
+                "ansible-playbook",
+                "-i",
+                str(self.inventory),
+                "-e",
+                json.dumps(variables),
+                f"playbooks/{playbook}",
+            ],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            sys.exit(f"{playbook} failed on {self.name}:\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
+        return done.stdout
+
+    def deploy(self) -> None:
+        self.play(
+            "deploy.yml",
+            {"mlflow_schema_mlflow_version": self.old, "mlflow_schema_requirements": list(LIBRARIES)},
+        )
+
+    def remove(self) -> None:
+        self.play("remove.yml", {"mlflow_mysql_purge_data": True})
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def password(self) -> str:
+        return (self.home / "secrets/container/mysql_password").read_text()
+
+    def uri(self) -> str:
+        return (
+            f"mysql+pymysql://mlflowusr:{self.password()}@127.0.0.1:{self.port}/mlflow"
+            f"?ssl_ca={self.home}/tls/ca.pem"
+        )
+
+    def connect(self) -> Any:
+        return pymysql.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user="mlflowusr",
+            password=self.password(),
+            database="mlflow",
+            ssl_ca=str(self.home / "tls/ca.pem"),
+            connect_timeout=2,
+            read_timeout=2,
+        )
+
+    def rows(self, statement: str) -> Any:
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def revision(self) -> str:
+        return str(self.rows("SELECT version_num FROM alembic_version")[0][0])
+
+
+class Clients:
+    """Eight clients of the old MLflow."""
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        self.store, self.directory = store, directory
+        directory.mkdir()
+        self.log = open(directory / "said", "w", encoding="utf-8")
+        self.process = subprocess.Popen([*self.command("write")], stdout=self.log, stderr=self.log)
+
+    def command(self, what: str) -> list[str]:
+        python = self.store.home / f"mlflow/{self.store.old}/bin/python"
+        password = self.store.home / "secrets/container/mysql_password"
+        ca = self.store.home / "tls/ca.pem"
+        return [
+            str(python),
+            str(WRITERS),
+            what,
+            str(password),
+            str(self.store.port),
+            str(ca),
+            str(self.directory),
+        ]
+
+    def acknowledged(self) -> list[float]:
+        found = []
+        for path in self.directory.glob("acknowledged.*"):
+            found += [json.loads(line)[0] for line in path.read_text().splitlines() if line.endswith("]")]
+        return sorted(found)
+
+    def stop(self) -> None:
+        (self.directory / "stop").touch()
+        self.process.wait(60)
+
+    def lost(self) -> int:
+        """How many of the acknowledged rows are not there."""
+        there = {("run", row[0]) for row in self.store.rows("SELECT run_uuid FROM runs")}
+        there |= {
+            ("metric", *row)
+            for row in self.store.rows("SELECT run_uuid, step FROM metrics WHERE value = step")
+        }
+        missing = 0
+        for path in self.directory.glob("acknowledged.*"):
+            missing += sum(tuple(json.loads(line)[1:]) not in there for line in path.read_text().splitlines())
+        return missing
+
+
+class Prober(threading.Thread):
+    """Looks when a client of the new MLflow gets in."""
+
+    def __init__(self, store: Store, head: str) -> None:
+        super().__init__(daemon=True)
+        self.store, self.head = store, head
+        self.found: float | None = None
+
+    def run(self) -> None:
+        while self.found is None:
+            # Locked out, or the server is down.
+            with contextlib.suppress(pymysql.err.MySQLError):
+                if self.store.revision() == self.head:
+                    self.found = time.time()
+            time.sleep(LOOKS_EVERY)
+
+
+def parts_of(out: str) -> dict[str, float]:
+    """The seconds of each part of the lock, from the output of the profile_tasks callback."""
+    found: dict[str, float] = {}
+    for line in out.splitlines():
+        for task, part in PARTS:
+            if f"Change | {task} ---" in line:
+                found[part] = found.get(part, 0) + float(line.rsplit(" ", 1)[1].rstrip("s"))
+    return found
+
+
+def upgrade_ours(store: Store, clients: Clients, version: str, head: str) -> dict[str, Any]:
+    prober = Prober(store, head)
+    prober.start()
+    started = time.time()
+    out = store.play(
+        "upgrade_schema.yml",
+        {"mlflow_schema_mlflow_version": version, "mlflow_schema_disconnect": True},
+        profile=True,
+    )
+    whole = time.time() - started
+    prober.join(10)
+    last = max(moment for moment in clients.acknowledged() if prober.found is None or moment < prober.found)
+    clients.stop()
+    if prober.found is None:
+        sys.exit("the upgraded store was never reached")
+    return {"downtime": prober.found - last, "whole": whole, "parts": parts_of(out)}
+
+
+def upgrade_plain(store: Store, clients: Clients, version: str, mlflow: Path) -> dict[str, Any]:
+    # The migrator's rights, without its file: MLflow's own user may not change tables.
+    password = (store.home / "secrets/migrator_password").read_text()
+    uri = store.uri().replace(f"mlflowusr:{store.password()}", f"mlflow_migrator:{password}")
+    started = time.time()
+    clients.stop()
+    last = clients.acknowledged()[-1]
+    done = subprocess.run([str(mlflow), "db", "upgrade", uri], capture_output=True, text=True, check=False)
+    ended = time.time()
+    if done.returncode:
+        sys.exit(f"mlflow db upgrade failed:\n{done.stderr[-4000:]}")
+    return {"downtime": ended - last, "whole": ended - started}
+
+
+def one_round(
+    work: Path, old: str, version: str, head: str, seconds: float, first: str
+) -> dict[str, dict[str, Any]]:
+    stores = {name: Store(work, name, old) for name in PORTS}
+    results: dict[str, dict[str, Any]] = {}
+    try:
+        for store in stores.values():
+            store.deploy()
+        for name in sorted(stores, key=lambda name: name != first):
+            store = stores[name]
+            clients = Clients(store, work / f"clients-{name}")
+            time.sleep(seconds)
+            if name == "ours":
+                results[name] = upgrade_ours(store, clients, version, head)
+            else:
+                # The same environment: the one that the collection made for its own upgrade.
+                mlflow = work / "mlflow" / version / "bin/mlflow"
+                results[name] = upgrade_plain(store, clients, version, mlflow)
+            results[name]["acknowledged"] = len(clients.acknowledged())
+            results[name]["lost"] = clients.lost()
+            if store.revision() != head:
+                sys.exit(f"{name} is not at {head}")
+    finally:
+        for store in stores.values():
+            store.remove()
+    return results
+
+
+def install(work: Path, version: str, libraries: list[str]) -> None:
+    """An MLflow of its own for `mlflow db upgrade`, as the collection installs it."""
+    directory = work / "mlflow" / version
+    subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
+    pip = [str(directory / "bin/pip"), "install", "-qq", "--disable-pip-version-check"]
+    subprocess.run([*pip, f"mlflow-skinny=={version}", *libraries], check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="olds", default="2.9.2,3.8.1")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    options = parser.parse_args()
+    defaults = yaml.safe_load(DEFAULTS.read_text())
+    version, libraries = defaults["mlflow_schema_mlflow_version"], defaults["mlflow_schema_requirements"]
+    sys.path.insert(0, str(ROOT / ".cache" / "collections"))
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import catalogue
+
+    head = catalogue.load("tracking").releases[version]
+    results: dict[str, list[dict[str, dict[str, Any]]]] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-upgrade-") as directory:
+        work = Path(directory)
+        work.chmod(0o755)
+        install(work, version, libraries)
+        for old in options.olds.split(","):
+            for number in range(options.rounds):
+                for leftover in work.glob("clients-*"):
+                    shutil.rmtree(leftover)
+                found = one_round(
+                    work, old, version, head, options.seconds, first=("ours", "plain")[number % 2]
+                )
+                results.setdefault(old, []).append(found)
+                ours, plain = found["ours"], found["plain"]
+                say(
+                    f"{old} -> {version}, round {number + 1}: downtime {ours['downtime']:.1f} s, mlflow db upgrade "
+                    f"{plain['downtime']:.1f} s; whole run {ours['whole']:.1f} s and {plain['whole']:.1f} s; "
+                    + ", ".join(f"{part} {seconds:.1f}" for part, seconds in ours["parts"].items())
+                    + f"; lost {ours['lost']} of {ours['acknowledged']} and {plain['lost']} of {plain['acknowledged']}"
+                )
+    folder = ROOT / "bench/results"
+    folder.mkdir(exist_ok=True)
+    (folder / "upgrade.json").write_text(json.dumps(results, indent=1))
+    for old, rounds in results.items():
+        ratios = {
+            key: statistics.median(one["ours"][key] / one["plain"][key] for one in rounds)
+            for key in ("downtime", "whole")
+        }
+        print(
+            f"bench-upgrade: {old} -> {version}: downtime {ratios['downtime']:.2f}, whole run {ratios['whole']:.2f} "
+            f"of mlflow db upgrade (medians of {len(rounds)})"
+        )
+
+
+if __name__ == "__main__":
+    main()
