@@ -614,7 +614,7 @@ def test_a_backup_of_its_own_beside_a_scheduled_one(backups: Backups, tmp_path: 
 def point(backups: Backups, apart: Path, *more: str, problem: bool = False, rows: int | None = None) -> Any:
     """As under the write lock of an upgrade."""
     counted = backups.store.execute("SELECT COUNT(*) FROM mlflow.t")[0][0] if rows is None else rows
-    about = {"revision": None, "tables": {"mlflow": {"t": counted, "other": 0}}}
+    about = {"revision": None, "locked": ["team@%"], "tables": {"mlflow": {"t": counted, "other": 0}}}
     arguments = ("--directory", str(apart), "point", "--plain", *more)
     return (backups.problem if problem else backups.run)(*arguments, stdin=json.dumps(about))
 
@@ -649,6 +649,7 @@ def test_a_backup_is_for_the_point_at_which_writers_were_locked_out(backups: Bac
     store.execute("FLUSH BINARY LOGS")
     insert(store, 4000, 4009)
     wanted = content(store.execute)
+    store.execute("CREATE USER team IDENTIFIED BY 'Canary-of-61c0-x' ACCOUNT LOCK")
     said = point(backups, apart)
     assert backups.run("--directory", str(apart), "list")["point"] == said | {"checksum": ANY}
     store.execute("ALTER TABLE mlflow.t ADD COLUMN migrated INT")
@@ -657,6 +658,14 @@ def test_a_backup_is_for_the_point_at_which_writers_were_locked_out(backups: Bac
     assert restored["tables"]["mlflow"]["t"] == len(wanted)
     assert restored["gtid_set"] == said["gtid_set"]
     assert [tuple(row) for row in opened(backups, "SELECT * FROM mlflow.t ORDER BY id")] == wanted
+    locked = "SELECT account_locked FROM mysql.user WHERE user = 'team'"
+    assert opened(backups, locked) == [("N",)]
+    # While the upgrade is going on nobody gets in.
+    shutil.rmtree(store.restored)
+    backups.run(
+        *("--directory", str(apart), "restore", "--into", str(store.restored), "--events-off", "--wait")
+    )
+    assert opened(backups, locked) == [("Y",)]
     store.execute("ALTER TABLE mlflow.t DROP COLUMN migrated")
     # Only what the backup needs was copied.
     first = store.execute("SHOW BINARY LOGS")[0][0]

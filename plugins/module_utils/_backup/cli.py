@@ -338,9 +338,11 @@ def command_point(settings: Settings, options: argparse.Namespace) -> dict[str, 
             for database, counted in about["tables"].items()
         }
         revision = {name: about.get(name) for name in ("revision", "auth_revision")}
+        accounts = list(map(str, about["locked"]))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise BackupProblem(
-            'point reads JSON from standard input: {"revision": "...", "tables": {"DATABASE": {"TABLE": ROWS}}}'
+            'point reads JSON from standard input: {"revision": "...", "tables": {"DATABASE": {"TABLE": ROWS}}, '
+            '"locked": ["USER@HOST"]}'
         ) from None
     if options.plain:
         settings = dataclasses.replace(settings, recipients=())
@@ -362,6 +364,7 @@ def command_point(settings: Settings, options: argparse.Namespace) -> dict[str, 
         "gtid_set": str(gtids),
         **revision,
         "tables": tables,
+        "locked": accounts,
     }
     write_document(os.path.join(settings.directory, POINT), document)
     return document
@@ -680,7 +683,11 @@ def parser() -> argparse.ArgumentParser:
             )
         else:
             one.add_argument("--into", help="the directory to create, if it is not for the store itself")
-            one.add_argument("--events-off", action="store_true", help="its server starts without events")
+            one.add_argument(
+                "--events-off",
+                action="store_true",
+                help="its server starts without events and with locked accounts",
+            )
             for waiting in (full, one):
                 waiting.add_argument("--wait", action="store_true", help="wait for a backup in progress")
     commands.add_parser("offsite", help="copy the backups to the off-site target")

@@ -121,6 +121,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     # The rows of each table of each database at the end, as far as they are known.
     tables: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    # The accounts that were locked for that moment only.
+    locked: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -393,7 +395,7 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
             f"the copied binary log in {archive.directory} ends before the point that it was copied for, "
             f"{point['finished']}. Restore another backup: mlflow-mysql-backup list shows them"
         )
-    return replace(plan, tables=point["tables"])
+    return replace(plan, tables=point["tables"], locked=tuple(point["locked"]))
 
 
 def _make_plan(settings: Settings, archive: Archive, wanted: Wanted) -> Plan:
@@ -593,7 +595,8 @@ def restore(
     """Make the directory of data `target`. Returns what is in it. Raises BackupProblem; there is no `target` then.
 
     `inspect` sees the server before it stops, and returns what is to be in the result too. Without it root gets the
-    password that the store has now. With `events_off` a server on it starts without its event scheduler.
+    password that the store has now. With `events_off` a server on it starts as an upgrade goes on with it: without its
+    event scheduler, and with the accounts locked that the upgrade has locked.
     """
     target = os.path.abspath(target)
     partial = os.path.join(os.path.dirname(target), f"{PARTIAL}-{os.path.basename(target)}")
@@ -604,7 +607,8 @@ def restore(
             if os.path.lexists(path):
                 shutil.rmtree(path)
         os.mkdir(partial, 0o750)
-        found = _restore(settings, plan, partial, purpose, say, inspect)
+        unlocked = () if events_off else plan.locked
+        found = _restore(settings, plan, partial, purpose, say, inspect, unlocked)
         if events_off:
             keep_events_off(settings, partial)
         os.rename(partial, target)
@@ -618,7 +622,13 @@ def restore(
 
 
 def _restore(
-    settings: Settings, plan: Plan, directory: str, purpose: str, say: Say, inspect: Inspect | None
+    settings: Settings,
+    plan: Plan,
+    directory: str,
+    purpose: str,
+    say: Say,
+    inspect: Inspect | None,
+    unlocked: Sequence[str],
 ) -> dict[str, Any]:
     archive, manifest = Archive(settings.directory), plan.manifest
     started = time.monotonic()
@@ -660,6 +670,9 @@ def _restore(
             more = inspect(server, found)
         else:
             let_root_in(server, settings)
+        for account in unlocked:
+            user, dummy, host = account.rpartition("@")
+            server.rows("ALTER USER IF EXISTS %s@%s ACCOUNT UNLOCK", user, host)
         gtids = str(server.value("SELECT @@gtid_executed")).replace("\n", "")
         revision = server.revision(settings.database, found.get(settings.database, {}))
     for name in (*IDENTITY, f"{RELAY}.index"):
