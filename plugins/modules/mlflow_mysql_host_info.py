@@ -88,6 +88,16 @@ options:
         description: A certificate that expires within this number of days is a problem.
         type: int
         default: 0
+      served:
+        description: Files that must be root's, and that the server must be able to read.
+        type: list
+        elements: path
+        default: []
+      private:
+        description: Files that must be root's where they are there, and that only their owner and group may read.
+        type: list
+        elements: path
+        default: []
 """
 
 EXAMPLES = r"""
@@ -290,6 +300,7 @@ backup:
     - C(active), the units that are active; C(cron_runs), whether cron runs; C(tools), the programs that are installed
       of those that backups may use; C(mlflow), the marks of the MLflow that drills read with; C(identity), whether an
       age identity is there.
+    - C(owned), whether the directory of the backups is marked as this store's.
     - C(restorable), what the program says can be restored, as M(mlflow_ops.backend_store.mlflow_mysql_backup) returns
       it.
   returned: O(home) and O(container) are given
@@ -332,6 +343,8 @@ def main() -> None:
                     "names": {"type": "list", "elements": "str", "default": []},
                     "client": {"type": "bool", "default": False},
                     "spare_days": {"type": "int", "default": 0},
+                    "served": {"type": "list", "elements": "path", "default": []},
+                    "private": {"type": "list", "elements": "path", "default": []},
                 },
             },
         },

@@ -461,19 +461,27 @@ def owner_problem(directory: str, home: str) -> str | None:
     )
 
 
+def mark_of(settings: Settings) -> dict[str, Any]:
+    """Return what marks a directory of backups as this store's."""
+    return {"format": FORMAT, "home": settings.home, "container": settings.container}
+
+
+def is_marked(settings: Settings) -> bool:
+    """Return whether a directory of backups is marked as this store's."""
+    try:
+        found = read_document(os.path.join(settings.directory, OWNER))
+    except BackupProblem:
+        return False
+    return all(found.get(key) == value for key, value in mark_of(settings).items())
+
+
 def take(settings: Settings) -> None:
     """Mark a directory of backups as this store's. Raises BackupProblem if it is another one's."""
     problem = owner_problem(settings.directory, settings.home)
     if problem is not None:
         raise BackupProblem(problem)
-    path = os.path.join(settings.directory, OWNER)
-    wanted = {"format": FORMAT, "home": settings.home, "container": settings.container}
-    with contextlib.suppress(BackupProblem):
-        found = read_document(path)
-        if all(found.get(key) == value for key, value in wanted.items()):
-            return
-    if os.path.isdir(settings.directory):
-        write_document(path, wanted)
+    if not is_marked(settings) and os.path.isdir(settings.directory):
+        write_document(os.path.join(settings.directory, OWNER), mark_of(settings))
 
 
 def is_locked(directory: str, name: str, table: str = "/proc/locks") -> bool:

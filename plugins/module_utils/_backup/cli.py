@@ -32,6 +32,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.a
     Busy,
     Settings,
     full_disk,
+    is_marked,
     load_settings,
     locked,
     now,
@@ -102,7 +103,8 @@ def measured(settings: Settings, job: str, work: Callable[[], tuple[Any, list[st
         )
         raise
     publish(settings, f"{job}_status", [sample(f"{job}_success", 1, f"Whether the last {job} went well.")])
-    publish(settings, job, samples)
+    if samples:
+        publish(settings, job, samples)
     return result
 
 
@@ -459,6 +461,7 @@ def command_list(settings: Settings, options: argparse.Namespace) -> dict[str, A
         "binary_log": logs,
         "copied": None if copied is None else stamp(copied),
         "point": archive.point(),
+        "owned": is_marked(settings),
         "restorable": reach.report(settings),
     }
 

@@ -175,19 +175,21 @@ class Found:
                 stderr=subprocess.DEVNULL,
             )
 
-    def _restorable(self) -> dict[str, Any] | None:
+    def _listed(self) -> dict[str, Any]:
+        """Return what the program says of the backups; nothing if it cannot be asked."""
         if self.process is None:
-            return None
+            return {}
         try:
             self.process.wait(LIST_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
         self.output.seek(0)
-        with contextlib.suppress(ValueError, AttributeError):
-            found: dict[str, Any] | None = json.loads(self.output.read()).get("restorable")
-            return found
-        return None
+        with contextlib.suppress(ValueError):
+            found = json.loads(self.output.read())
+            if isinstance(found, dict):
+                return found
+        return {}
 
     def _active(self, units: Sequence[str]) -> list[str]:
         if not units or not os.path.isdir("/run/systemd/system"):
@@ -198,7 +200,7 @@ class Found:
     def facts(self) -> dict[str, Any] | None:
         """Return the state, see RETURN of mlflow_mysql_host_info; null where there is no program."""
         program = os.path.join(self.home, PROGRAM)
-        restorable = self._restorable()
+        listed = self._listed()
         self.output.close()
         try:
             with open(program, "rb") as stream:
@@ -224,5 +226,6 @@ class Found:
             "cron_runs": cron_runs(),
             "tools": [name for name in TOOLS if self.host.get_bin_path(name) is not None],
             "mlflow": sorted(glob.glob(f"{glob.escape(str(settings.get('mlflow')))}/installed-*")),
-            "restorable": restorable,
+            "restorable": listed.get("restorable"),
+            "owned": listed.get("owned", False),
         }

@@ -489,7 +489,11 @@ def read_certificate(path: str) -> bytes:
 
 def reload_tls(certificate: bytes, login: Login, server: Server, check_mode: bool, outcome: Outcome) -> None:
     """Let the server read its certificate again if it presents another than `certificate`."""
-    before = mysql_connection.presented_certificate(login.tcp_address, login.timeout)
+    try:
+        before = mysql_connection.presented_certificate(login.tcp_address, login.timeout)
+    except ConnectionFailed:
+        # A server that started when it could not read its files has no TLS until it reads them again.
+        before = b""
     if before == certificate:
         return
     outcome.tls_reloaded = outcome.changed = True

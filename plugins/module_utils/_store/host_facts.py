@@ -12,6 +12,7 @@ import os
 import pwd
 import re
 import socket
+import stat
 import struct
 import sys
 from datetime import datetime, timedelta, timezone
@@ -167,8 +168,27 @@ def look_at_port(address: str, port: int) -> dict[str, Any]:
     return {"free": True, "container": None, "reason": None, "no_address": False}
 
 
-def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of certificates, see RETURN."""
+def access_problems(served: list[str], private: list[str], group: int | None) -> list[str]:
+    """Return which of the files the server cannot read, which has a group of its own, and which everybody can."""
+    problems = []
+    for path in [*served, *(path for path in private if os.path.lexists(path) and path not in served)]:
+        try:
+            found = os.stat(path)
+        except OSError as error:
+            problems.append(f"{path} cannot be read: {error.strerror}")
+            continue
+        readable = found.st_mode & stat.S_IROTH or (found.st_gid == group and found.st_mode & stat.S_IRGRP)
+        if path in served and group is not None and not readable:
+            problems.append(f"{path} cannot be read by the server")
+        if found.st_uid != 0:
+            problems.append(f"{path} is not root's")
+        if path in private and found.st_mode & stat.S_IRWXO:
+            problems.append(f"{path} can be read by everybody")
+    return problems
+
+
+def look_at_tls(wanted: dict[str, Any], group: int | None = None) -> dict[str, Any]:
+    """Return the state of certificates, see RETURN. The server runs with the group, if it is known."""
     result: dict[str, Any] = {"problems": [], "ca_ends": False, "not_after": None, "digests": None}
     texts = {}
     for name in ("ca", "certificate", "key"):
@@ -185,6 +205,7 @@ def look_at_tls(wanted: dict[str, Any]) -> dict[str, Any]:
     material = certificates.Material(**texts)
     now, spare = datetime.now(timezone.utc), timedelta(days=wanted["spare_days"])
     result["problems"] = certificates.find_problems(material, wanted["names"], now, wanted["client"], spare)
+    result["problems"] += access_problems(wanted["served"], wanted["private"], group)
     result["ca_ends"] = certificates.ends(material.ca, now + spare)
     try:
         end = certificates.not_after(certificates.read_certificates(material.certificate)[0])
@@ -493,6 +514,9 @@ def gather(host: Host) -> dict[str, Any]:
                 "subnets": [one["Subnet"] for one in configured if "Subnet" in one],
                 "containers": engine.members(options["network"]),
             }
+    uid = options["home"]["uid"] if options["home"] else None
+    if uid is not None and engine.rootless:
+        uid = subordinate(uid, engine.owner())
     result: dict[str, Any] = {
         "engine": {
             "installed": host.get_bin_path("dockerd") is not None,
@@ -507,7 +531,7 @@ def gather(host: Host) -> dict[str, Any]:
         "container": container,
         "aside": aside,
         "network": network,
-        "tls": {wanted["name"]: look_at_tls(wanted) for wanted in options["tls"]},
+        "tls": {wanted["name"]: look_at_tls(wanted, uid) for wanted in options["tls"]},
         "docker_free_mb": free_mb(engine.data_root),
         "memory_mb": memory_mb(),
         "python": {
@@ -520,9 +544,6 @@ def gather(host: Host) -> dict[str, Any]:
         "systemd": os.path.isdir("/run/systemd/system"),
     }
     if options["home"]:
-        uid = options["home"]["uid"]
-        if engine.rootless:
-            uid = subordinate(uid, engine.owner())
         result["home"] = {
             "uid": uid,
             "current": uid is not None

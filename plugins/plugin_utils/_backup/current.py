@@ -46,7 +46,11 @@ def answer(options: Mapping[str, Any], found: Mapping[str, Any] | None, digest: 
         and restorable is not None
         and found["settings"]
         == digest_of(settings_text(options["settings"], home, found["identity"]).encode())
-        and all(found["files"].get(path) == wanted for path, wanted in files.items())
+        and found["owned"]
+        and all(
+            path not in found["files"] if wanted is None else found["files"].get(path) == wanted
+            for path, wanted in files.items()
+        )
         and set(units) <= set(found["active"])
         and not missing(list(options.get("programs") or []), found)
     )

@@ -315,7 +315,7 @@ def container(found: Outline, host: Host, image: ImagePlan, sizes: Sizes) -> Con
         and there.labels.get(MADE_LABEL, "") == digest
     )
     running = there is not None and there.status == "running"
-    limits = sizing.limits(sizes, found.options.restart_policy)
+    limited = there is not None and there.limits == sizing.limits(sizes, found.options.restart_policy)
     return ContainerPlan(
         uid=UID,
         command=arguments,
@@ -326,8 +326,9 @@ def container(found: Outline, host: Host, image: ImagePlan, sizes: Sizes) -> Con
         made_label=MADE_LABEL,
         ours=there is None or LABEL in there.labels,
         running=running,
-        current=running and same and there is not None and there.limits == limits,
-        replaced=there is not None and not same,
+        current=running and same and limited,
+        # The engine may refuse to change limits in place, such as a memory limit above the one with swap.
+        replaced=there is not None and not (same and limited),
         published=published(there.ports if there is not None else {}),
     )
 

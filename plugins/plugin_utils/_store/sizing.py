@@ -137,7 +137,7 @@ def sizes(options: Options, host_memory_mb: int | None) -> Sizes:
 
 
 def limits(found: Sizes, restart_policy: str) -> dict[str, Any]:
-    """Return what can be changed while the container runs, as the engine has it."""
+    """Return what the container is limited to, as the engine has it."""
     wanted: dict[str, Any] = {
         "PidsLimit": found.pids_limit,
         "CpuShares": found.cpu_shares,

@@ -15,6 +15,8 @@ from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._store.in
 )
 
 MOUNTED = "/etc/mysql/tls"
+# Keys, and what they are made with.
+PRIVATE = ("ca-key.pem", "client-key.pem", "server/server-key.pem", "server/client-key.pem")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class TlsPlan:
     uri: dict[str, str]
 
 
+def served(directory: str, clients: bool) -> list[str]:
+    """Return the files that the container sees."""
+    names = ["ca", "server-cert", "server-key", *(["client-cert", "client-key"] if clients else [])]
+    return [f"{directory}/server/{name}.pem" for name in names]
+
+
 def tls(options: Options, directory: str, names: list[str]) -> TlsPlan:
     """Return the certificates below ``directory`` for a server with these names."""
     on = options.tls != "off"
@@ -70,6 +78,8 @@ def tls(options: Options, directory: str, names: list[str]) -> TlsPlan:
                 "certificate": f"{directory}/server/{one.name}-cert.pem",
                 "key": f"{directory}/server/{one.name}-key.pem",
                 "spare_days": options.tls_renew_days if options.tls == "generated" else 0,
+                "served": served(directory, options.require_x509) if one.name == "server" else [],
+                "private": [f"{directory}/{path}" for path in PRIVATE] if one.name == "server" else [],
             }
             for one in (sets if on else [])
         ],

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import installation
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import archive, installation
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.host import Found
 from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_mysql_backup as module
 from ansible_collections.mlflow_ops.backend_store.plugins.plugin_utils._backup import current
@@ -228,7 +228,14 @@ def test_the_program_finds_its_settings_through_a_link(program: Path, tmp_path: 
     done = call(link, "--json", "list")
     found = json.loads(done.stdout)
     restorable = found.pop("restorable")
-    assert found == {"full": [], "damaged": {}, "binary_log": [], "copied": None, "point": None}
+    assert found == {
+        "full": [],
+        "damaged": {},
+        "binary_log": [],
+        "copied": None,
+        "point": None,
+        "owned": False,
+    }
     assert (restorable["needs"], restorable["spans"]) == ("none", [])
     assert restorable["text"].startswith("nothing yet: run make backup")
 
@@ -551,6 +558,33 @@ def test_a_look_sees_what_is_to_be_mended(home: Path, cron_table: Path, change: 
     assert answered(home, options) is None
     ok(run(home, **options), changed=True)
     assert answered(home, options) == ok(run(home, **options), changed=False)
+
+
+def test_a_look_sees_whose_the_directory_is(home: Path, cron_table: Path) -> None:
+    options = scheduled(home, cron_table)
+    ok(run(home, **options), changed=True)
+    mark = home / "backups/store.json"
+    mark.unlink()
+    assert answered(home, options) is None
+    ok(run(home, **options), changed=False)
+    assert answered(home, options) is not None
+    other = home.parent / "other"
+    (other / "data").mkdir(parents=True)
+    (other / "data/mysql.ibd").touch()
+    archive.write_document(str(mark), {"format": 1, "home": str(other), "container": "other"})
+    assert answered(home, options) is None
+    assert run(home, **options)["reason"] == "not_owner"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_a_look_sees_a_schedule_that_is_to_go(home: Path, cron_table: Path, mode: int) -> None:
+    options = scheduled(home, cron_table)
+    ok(run(home, **options), changed=True)
+    cron_table.chmod(mode)
+    gone = {**options, "files": {str(cron_table): None}}
+    assert answered(home, gone) is None
+    ok(run(home, **gone), changed=True)
+    assert not cron_table.exists() and answered(home, gone) is not None
 
 
 @pytest.fixture

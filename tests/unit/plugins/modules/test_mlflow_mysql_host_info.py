@@ -442,6 +442,36 @@ def test_limits() -> None:
         assert host_facts.limits({**configuration, name: 7})[name] == 7
 
 
+# Certificates
+
+
+def test_files_of_certificates_that_the_server_cannot_read_or_everybody_can(tmp_path: Path) -> None:
+    names = ("ca", "server-key", "ca-key", "client-key")
+    ca, key, ca_key, client_key = (str(tmp_path / f"{name}.pem") for name in names)
+    served, private = [ca, key], [key, ca_key, client_key]
+
+    def problems(group: int | None = 999) -> list[str]:
+        return host_facts.access_problems(served, private, group)
+
+    for path, mode in ((ca, 0o644), (key, 0o440), (ca_key, 0o400)):
+        Path(path).touch()
+        os.chown(path, 0, 999)
+        os.chmod(path, mode)
+    assert problems() == problems(None) == []
+    os.chown(key, 0, 0)
+    assert problems() == [f"{key} cannot be read by the server"] and problems(None) == []
+    os.chmod(key, 0o644)
+    assert problems() == [f"{key} can be read by everybody"]
+    os.chmod(key, 0o440)
+    os.chown(key, 7, 999)
+    os.chmod(ca_key, 0o606)
+    os.unlink(ca)
+    assert problems() == [
+        *(f"{ca} cannot be read: No such file or directory", f"{key} is not root's"),
+        f"{ca_key} can be read by everybody",
+    ]
+
+
 # A store's directory
 
 
