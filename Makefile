@@ -37,7 +37,7 @@ CALLED = MLFLOW_OPS_MAKE='make$(if $(filter-out $(realpath $(PWD)),$(CURDIR)), -
 PLAY = $(CALLED) \
   ANSIBLE_STDOUT_CALLBACK=$(OUTPUT) ansible-playbook -i '$(subst ','\'',$(INVENTORY))' $(BECOME) $(if $(CHECK),--check) $(if $(DIFF),--diff) $(ARGS)
 # Before anything is installed for it.
-PLAYS := deploy deploy-group uri check upgrade convert audit rotate backup restore drill remove
+PLAYS := deploy deploy-group uri check rehearse upgrade convert audit rotate backup restore drill remove
 ifneq ($(and $(NO_ROOT),$(filter $(PLAYS),$(MAKECMDGOALS)),$(filter inventories/local/hosts.yml,$(INVENTORY))),)
 $(error this needs root on this machine, and there is no sudo: run it as root, or install sudo)
 endif
@@ -70,6 +70,10 @@ uri: .venv/run ## Print the URI of the store, with its password
 .PHONY: check
 check: .venv/run ## Report the state of the schema, and change nothing (REPORT=FILE writes a page)
 	@$(PLAY) $(if $(REPORT),-e 'mlflow_schema_report="$(REPORT)"') playbooks/check.yml
+
+.PHONY: rehearse
+rehearse: .venv/run ## Upgrade the newest backup in a scratch server: whether it works, and how long it takes
+	@$(PLAY) playbooks/rehearse_upgrade.yml
 
 .PHONY: upgrade
 upgrade: .venv/run ## Upgrade the schema to the target MLflow; roll back on failure

@@ -48,7 +48,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.s
 
 PREFIX = "mlflow_mysql_backup"
 WRITES = ("full", "copy", "follow")  # into a store's own directory
-READS = ("plan", "restore", "drill")  # what would take another store's backups for its own
+READS = ("plan", "restore", "drill", "rehearse")  # what would take another store's backups for its own
 SINCE = ".since"  # was made when the store began to be backed up
 
 
@@ -639,6 +639,33 @@ def text_drill(result: Mapping[str, Any]) -> str:
     )
 
 
+def command_rehearse(settings: Settings, options: argparse.Namespace) -> dict[str, Any]:
+    os.nice(19)
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import rehearsal
+
+    result = rehearsal.rehearse(settings, options.mlflow_version, options.virtualenv, say)
+    return {**result, "text": text_rehearse(result)}
+
+
+def text_rehearse(result: Mapping[str, Any]) -> str:
+    if not result["applied"]:
+        return f"No migration is pending for MLflow {result['mlflow_version']}."
+    longest = sorted(result["applied"], key=lambda one: -(one["seconds"] or 0))[:3]
+    return "\n".join(
+        [
+            f"The upgrade from revision {result['revision_before']} to MLflow {result['mlflow_version']} works on the "
+            f"full backup {result['backup']}: {counted(len(result['applied']), 'migration')}, "
+            f"{result['rows_before']} rows before, {result['rows_after']} after.",
+            f"Writers would be locked out for about {result['downtime_seconds']:.0f} s: the migrations took "
+            f"{result['seconds_migrating']} s, and rows are counted twice, {result['seconds_counting']} s each.",
+            "The longest: "
+            + ", ".join(f"{one['revision']} {one['seconds'] or 0:.1f} s" for one in longest)
+            + ".",
+            f"The data grew by {size_of(result['disk_after'])}, and by {size_of(result['disk_most'])} meanwhile.",
+        ]
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     main_parser = argparse.ArgumentParser(
         prog="mlflow-mysql-backup", description="Backups of an MLflow backend store."
@@ -706,6 +733,13 @@ def parser() -> argparse.ArgumentParser:
     swap.add_argument("--run", default="1", help="the suffix for the name of the replaced data")
     swap.add_argument("--keep", action="store_true", help="keep the replaced data")
     commands.add_parser("drill", help="restore the newest backup into a scratch server, and inspect it")
+    rehearse = commands.add_parser(
+        "rehearse", help="restore the newest backup into a scratch server, and upgrade its schema"
+    )
+    rehearse.add_argument("--mlflow-version", required=True, help="the MLflow to upgrade to")
+    rehearse.add_argument(
+        "--virtualenv", required=True, help="the virtual environment in which that MLflow is installed"
+    )
     return main_parser
 
 

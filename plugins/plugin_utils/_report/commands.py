@@ -22,6 +22,7 @@ TARGETS = {
     "convert_schema": "convert",
     "deploy": "deploy",
     "deploy_group": "deploy-group",
+    "rehearse_upgrade": "rehearse",
     "remove": "remove",
     "restore": "restore",
     "restore_drill": "drill",

@@ -203,7 +203,7 @@ def test_no_backup_at_all(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     for directory in (settings.directory, "/nowhere"):
         with pytest.raises(
-            BackupProblem, match=r"there is no good full backup in .*: give another --directory"
+            BackupProblem, match=r"there is no good full backup in .*: make one"
         ):
             make_plan(settings_for(tmp_path, directory=directory), Wanted())
 
