@@ -409,7 +409,13 @@ def _make_plan(settings: Settings, archive: Archive, wanted: Wanted) -> Plan:
         )
     if not good:
         raise BackupProblem(
-            " ".join([f"there is no good full backup in {archive.full}: make one (make backup), or give another --directory.", *notes])
+            " ".join(
+                [
+                    f"there is no good full backup in {archive.full}: make one (make backup), or give another "
+                    "--directory.",
+                    *notes,
+                ]
+            )
         )
     timeline, files, stop, more = choose_stop(settings, archive, good, wanted)
     notes += more
