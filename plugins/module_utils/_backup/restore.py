@@ -390,7 +390,7 @@ def make_plan(settings: Settings, wanted: Wanted) -> Plan:
     point = archive.point() if wanted == Wanted(incomplete=wanted.incomplete) else None
     if point is None:
         return plan
-    if not GtidSet(point["gtid_set"]) <= plan.gtids:
+    if str(GtidSet(point["gtid_set"]).without(plan.gtids)):
         raise BackupProblem(
             f"the copied binary log in {archive.directory} ends before the point that it was copied for, "
             f"{point['finished']}. Restore another backup: mlflow-mysql-backup list shows them"
