@@ -202,9 +202,7 @@ def test_a_full_backup_alone_needs_no_log(case: Case) -> None:
 def test_no_backup_at_all(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     for directory in (settings.directory, "/nowhere"):
-        with pytest.raises(
-            BackupProblem, match=r"there is no good full backup in .*: make one"
-        ):
+        with pytest.raises(BackupProblem, match=r"there is no good full backup in .*: make one"):
             make_plan(settings_for(tmp_path, directory=directory), Wanted())
 
 

@@ -126,3 +126,30 @@ def test_what_waits_for_another_one_says_so_and_does_not_count_it(
     waiter.join(30)
     assert result["made"] is False
     assert "Waiting for another backup, which is being made." in capsys.readouterr().err
+
+
+def test_a_rehearsal_says_how_long_and_what_took_it() -> None:
+    result = {
+        "mlflow_version": "3.17.2",
+        "revision_before": "0584bdc529eb",
+        "backup": "000001-20261130T194936Z",
+        "applied": [
+            {"revision": "aaa", "seconds": 0.5},
+            {"revision": "bbb", "seconds": None},
+            {"revision": "ccc", "seconds": 61.25},
+            {"revision": "ddd", "seconds": 2.0},
+        ],
+        "rows_before": 10,
+        "rows_after": 11,
+        "seconds_migrating": 64.0,
+        "seconds_counting": 0.4,
+        "downtime_seconds": 69.8,
+        "disk_most": 3 << 20,
+        "disk_after": 1 << 20,
+    }
+    said = cli.text_rehearse(result)
+    assert "works on the full backup 000001-20261130T194936Z: 4 migrations, 10 rows before, 11 after." in said
+    assert "for about 70 s" in said
+    assert "The longest: ccc 61.2 s, ddd 2.0 s, aaa 0.5 s." in said
+    assert "grew by 1.0 MiB, and by 3.0 MiB meanwhile" in said
+    assert cli.text_rehearse({**result, "applied": []}) == "No migration is pending for MLflow 3.17.2."
