@@ -45,6 +45,9 @@ options:
       - V(upgraded) runs the pending migrations one at a time, and compares the schema with the catalogue after each
         one. It never goes back.
       - V(repaired) only finishes an interrupted migration. A store without one is left alone.
+      - V(prepared) runs no migration. In a store at the revision of MLflow 3.16 it adds the columns of the next
+        revision and computes their values, as C(mlflow db prepopulate-trace-analytics) does, 250 rows at a time while
+        MLflow goes on, so that the migration itself is short. Any other store is left alone.
       - V(indexed) runs no migration. It creates and drops indexes to match O(extra_indexes), and creates experiment 0
         according to O(default_artifact_root).
       - V(converted) runs no migration. It gives the database and all its tables one character set, C(utf8mb4), one
@@ -52,7 +55,7 @@ options:
         store's revision. A converted store is left alone. The text of every table is compared afterwards. In check mode
         the statements are returned.
     type: str
-    choices: [initialised, upgraded, repaired, indexed, converted]
+    choices: [initialised, upgraded, repaired, prepared, indexed, converted]
     default: initialised
   revision:
     description: The target revision, instead of O(mlflow_version).
@@ -190,6 +193,13 @@ applied:
   type: list
   elements: dict
   sample: [{"revision": "dc11669786a5", "seconds": 0.412}]
+prepared:
+  description:
+    - With V(prepared) how many rows of C(traces), C(spans) and C(assessments) were C(scanned) and C(updated); V(null)
+      if there was nothing to compute.
+  returned: with O(state=prepared)
+  type: dict
+  sample: {"traces": {"scanned": 1200, "updated": 1200}}
 drift:
   description: As M(mlflow_ops.backend_store.mlflow_schema_info) returns it.
   returned: always, if the server could be asked
@@ -261,7 +271,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.extra_indexes import OFFERED
 
-STATES = ("initialised", "upgraded", "repaired", "indexed", "converted")
+STATES = ("initialised", "upgraded", "repaired", "prepared", "indexed", "converted")
 ARGUMENT_SPEC = {
     **login_argument_spec(),
     **options.database_argument_spec(),
@@ -285,6 +295,7 @@ def main() -> None:
         required_if=[
             ("state", "initialised", ("virtualenv",)),
             ("state", "upgraded", ("virtualenv",)),
+            ("state", "prepared", ("virtualenv",)),
             ("state", "indexed", ("extra_indexes",)),
         ],
         supports_check_mode=True,

@@ -311,6 +311,76 @@ def test_columns_that_mlflow_makes_ahead(
     assert query(connection, "SELECT trace_name, session_id FROM trace_info ORDER BY request_id") == rows
 
 
+def test_what_a_migration_computes_of_traces_is_computed_ahead(
+    connection: Any, options: dict[str, Any], run_module: RunModule
+) -> None:
+    """While the old MLflow goes on, which is at its revision still; and the upgrade finds it done."""
+    prepared = {**options, "mlflow_version": MLFLOW, "state": "prepared"}
+    make(connection, "0584bdc529eb")
+    other = run_module("mlflow_schema", prepared)
+    assert (other.failed, other["changed"], other["prepared"]) == (False, False, None)
+    query(connection, f"DROP DATABASE {DATABASE}")
+    query(connection, f"CREATE DATABASE {DATABASE} COLLATE utf8mb4_0900_bin")
+    connection.select_db(DATABASE)
+    make(connection, "b7e2c1a4d9f3")
+    fill_tables.fill(connection, DATABASE, fill_tables.ROWS)
+    before = info(run_module, options, mlflow_version="3.16.1")["state"]
+    predicted = run_module("mlflow_schema", prepared, check=True)
+    assert predicted["changed"] and not query(connection, "SHOW COLUMNS FROM trace_info LIKE 'trace_name'")
+    done = run_module("mlflow_schema", prepared)
+    assert not done.failed, done["msg"]
+    assert done["changed"] and done["prepared"]["traces"] == {"scanned": 3, "updated": 3}
+    assert (done["state"], done["drift"], done["applied"]) == ("behind", [], [])
+    assert info(run_module, options, mlflow_version="3.16.1")["state"] == before == "current"
+    again = run_module("mlflow_schema", prepared)
+    assert again["prepared"]["traces"]["scanned"] == 3
+    rows = query(connection, "SELECT trace_name, session_id FROM trace_info ORDER BY request_id")
+    upgraded = run_module("mlflow_schema", {**prepared, "state": "upgraded"})
+    assert (upgraded["state"], upgraded["drift"]) == ("current", [])
+    assert query(connection, "SELECT trace_name, session_id FROM trace_info ORDER BY request_id") == rows
+    assert run_module("mlflow_schema", prepared)["changed"] is False
+
+
+def test_rows_are_looked_at_where_a_migration_left_two_collations(connection: Any) -> None:
+    """By a migration that has versions compared by bytes from now on."""
+    query(connection, f"ALTER DATABASE {DATABASE} COLLATE utf8mb4_0900_ai_ci")
+    make(connection, "dc11669786a5")
+    entry = CATALOGUE.revisions[CATALOGUE.position("f4a9b2c7d1e6")]
+    schema = CATALOGUE.schema("dc11669786a5")
+    # What no value is given for gets the type's own.
+    query(connection, "SET foreign_key_checks = 0, sql_mode = ''")
+    version = {"workspace": "default", "name": "one", "version": "Beta", "server_json": "{}"}
+    times = dict.fromkeys(("created_at", "last_updated_at", "updated_at"), 1)
+    alias = {"workspace": "default", "name": "one"}
+    for table, row in (
+        ("mcp_servers", alias),
+        ("mcp_server_versions", version),
+        ("mcp_server_aliases", {**alias, "alias": "wrong", "version": "beta"}),
+        ("mcp_server_aliases", {**alias, "alias": "right", "version": "Beta"}),
+        ("mcp_server_aliases", {**alias, "alias": "none", "version": "gone"}),
+    ):
+        there = {name for (name, *_more) in query(connection, f"SHOW COLUMNS FROM {table}")}
+        values = {**times, "status": "active", **row}
+        names = [name for name in values if name in there]
+        query(
+            connection,
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})",
+            *(values[name] for name in names),
+        )
+    query(connection, "SET foreign_key_checks = 1, sql_mode = DEFAULT")
+    for done in range(7):
+        found = schema_demands.read_violations(
+            connection, DATABASE, schema_demands.demands_of([(entry, entry.statements)], schema)
+        )
+        found = [one for one in found if one.demand.kind == schema_demands.FACT]
+        assert [(one.demand.table, one.rows) for one in found] == [("mcp_server_aliases", 1)], done
+        (one,) = schema_blockers.check_rows(DATABASE, found, schema)
+        query(connection, entry.statements[done].sql)
+    query(connection, one["remedy"].split(": ", 1)[1])
+    found = query(connection, "SELECT alias, version FROM mcp_server_aliases ORDER BY alias")
+    assert found == [("none", "gone"), ("right", "Beta"), ("wrong", "Beta")]
+
+
 @pytest.mark.parametrize("row", [None, "97727AF70F4D"])
 def test_revision_that_is_none(
     connection: Any, options: dict[str, Any], run_module: RunModule, row: str | None

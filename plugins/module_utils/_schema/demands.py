@@ -30,6 +30,7 @@ FACT = "fact"
 
 EXAMPLES = 3
 ER_QUERY_TIMEOUT = 3024
+ER_CANT_AGGREGATE_2COLLATIONS = 1267
 NOT_THERE_YET = (1054, 1146)  # unknown column, no such table
 
 COLUMN = re.compile(
@@ -132,6 +133,16 @@ def facts() -> dict[str, tuple[Demand, ...]]:
         ("mcp_server_aliases", "name", "version"),
         ("mcp_access_endpoints", "server_name", "server_version"),
     )
+    # Where the migration was interrupted, some of these columns are compared by bytes, and some are not yet.
+    alike = (
+        "v.workspace = c.workspace AND v.name = c.{name} AND RTRIM(v.version) COLLATE utf8mb4_0900_ai_ci "
+        "= RTRIM(c.{version}) COLLATE utf8mb4_0900_ai_ci"
+    )
+    same = (
+        "v.workspace = c.workspace AND v.name = c.{name} "
+        "AND v.version COLLATE utf8mb4_bin = c.{version} COLLATE utf8mb4_bin"
+    )
+    versions = "{database}.`mcp_server_versions` v"
     found = [
         fact(
             "90e64c465722",
@@ -170,12 +181,11 @@ def facts() -> dict[str, tuple[Demand, ...]]:
                 "f4a9b2c7d1e6",
                 table,
                 ["workspace", name, version],
-                "EXISTS (SELECT 1 FROM {database}.`mcp_server_versions` v WHERE v.workspace = c.workspace "
-                f"AND v.name = c.{name} AND v.version = c.{version} "
-                f"AND v.version COLLATE utf8mb4_bin <> c.{version} COLLATE utf8mb4_bin)",
+                f"EXISTS (SELECT 1 FROM {versions} WHERE {alike.format(name=name, version=version)}) "
+                f"AND NOT EXISTS (SELECT 1 FROM {versions} WHERE {same.format(name=name, version=version)})",
                 f"{version} spelt exactly as in mcp_server_versions",
-                "UPDATE {table} c JOIN {database}.`mcp_server_versions` v ON v.workspace = c.workspace "
-                f"AND v.name = c.{name} AND v.version = c.{version} SET c.{version} = v.version",
+                f"UPDATE {{table}} c JOIN {versions} ON {alike.format(name=name, version=version)} "
+                f"SET c.{version} = v.version WHERE {{clause}}",
             )
             for table, name, version in version_columns
         ),
@@ -429,11 +439,18 @@ class Walk:
             self.need(Demand(CHECK, revision, found[1], (Value(names[0]),), clause=found[2]))
 
 
-def breaks(demand: Demand, database: str) -> str:
-    """The condition on a row `c` of the demand's table that breaks it."""
+def breaks(demand: Demand, database: str, by_bytes: bool = False) -> str:
+    """The condition on a row `c` of the demand's table that breaks it.
+
+    A reference is compared `by_bytes` where an interrupted migration left its columns with two collations.
+    """
     values = [value.sql("c") for value in demand.values]
     if demand.kind == REFERENCE:
-        pairs = " AND ".join(f"{other.sql('p')} = {value}" for value, other in zip(values, demand.others))
+        side = "CAST({} AS CHAR) COLLATE utf8mb4_bin" if by_bytes else "{}"
+        pairs = " AND ".join(
+            f"{side.format(other.sql('p'))} = {side.format(value)}"
+            for value, other in zip(values, demand.others)
+        )
         there = " AND ".join(
             f"{value.sql('c')} IS NOT NULL" for value in demand.values if value.literal is None
         )
@@ -455,7 +472,12 @@ def read_violations(
     found = []
     for demand in demands:
         try:
-            one = violation(connection, database, demand, seconds)
+            try:
+                one = violation(connection, database, demand, seconds)
+            except Exception as error:
+                if error.args[:1] != (ER_CANT_AGGREGATE_2COLLATIONS,):
+                    raise
+                one = violation(connection, database, demand, seconds, by_bytes=True)
         except Exception as error:  # pymysql's own classes may be missing
             # Of a table or column that a migration before it makes there are no rows yet.
             if error.args[:1] and error.args[0] in NOT_THERE_YET:
@@ -468,7 +490,9 @@ def read_violations(
     return found
 
 
-def violation(connection: Any, database: str, demand: Demand, seconds: float | None) -> Violation | None:
+def violation(
+    connection: Any, database: str, demand: Demand, seconds: float | None, by_bytes: bool = False
+) -> Violation | None:
     limit = f"/*+ MAX_EXECUTION_TIME({max(1, int(seconds * 1000))}) */" if seconds is not None else ""
     table = f"{quoted(database, demand.table)} c"
     shown = ", ".join(value.sql("c") for value in demand.values if value.literal is None)
@@ -480,7 +504,7 @@ def violation(connection: Any, database: str, demand: Demand, seconds: float | N
             return None
         (count,) = query(connection, f"SELECT {limit} SUM(number - 1) FROM ({groups}) g")[0]
         return Violation(demand, int(count), tuple(row[:-1] for row in rows))
-    condition = breaks(demand, database)
+    condition = breaks(demand, database, by_bytes)
     if demand.kind in (REFERENCE, FACT):
         rows = query(
             connection, f"SELECT {limit} DISTINCT {shown} FROM {table} WHERE {condition} LIMIT {EXAMPLES}"

@@ -112,6 +112,7 @@ class Work:
         self.target: Target = schema_survey.target(params["app"], version, revision)
         self.catalogue = catalogue.load(params["app"])
         self.applied: list[dict[str, Any]] = []
+        self.prepared: dict[str, Any] | None = None
         self.connection, self.password = connection.connect_with_password(login)
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -214,6 +215,9 @@ class Work:
                 if not line.startswith("{"):
                     continue
                 reached = json.loads(line)
+                if "prepared" in reached:
+                    self.prepared = reached["prepared"]
+                    continue
                 self.applied.append(reached)
                 found = self.look_at(reached["revision"])
                 if found:
@@ -351,6 +355,35 @@ def repair(work: Work) -> bool:
         if half is not None and half.revision.revision == before.revision.revision:
             raise Interrupted(f"the migration to {half.revision.revision} could not be finished")
     return True
+
+
+def prepare(work: Work) -> dict[str, Any]:
+    """Compute ahead what the next migration computes, while MLflow goes on. Returns the module's result."""
+    survey = work.look()
+    found = survey.examination
+    result: dict[str, Any] = {"plan": [], "made_indexes": [], "dropped_indexes": [], "prepared": None}
+    is_next = found.state == BEHIND and found.pending[0].revision == catalogue.PREPOPULATED
+    if not is_next or work.params["app"] != "tracking":
+        return {"changed": False, **result, **result_of(work, survey)}
+    work.migrations_with(catalogue.PREPOPULATED)
+    work.refuse_blockers(survey)
+    if work.check_mode:
+        return {"changed": True, **result, **result_of(work, survey)}
+    work.run([], prepare=True)
+    now = work.look()
+    if now.examination.state != BEHIND:
+        raise Interrupted(f"the schema is not what it should be after that: {now.examination.message}")
+    updated = sum(part["updated"] for part in (work.prepared or {}).values())
+    return {
+        **result,
+        "changed": updated > 0 or now.live.lines != survey.live.lines,
+        "prepared": work.prepared,
+        "diff": {
+            "before": as_text(found.revision, survey.live.lines),
+            "after": as_text(now.examination.revision, now.live.lines),
+        },
+        **result_of(work, now),
+    }
 
 
 def convert(work: Work) -> dict[str, Any]:
@@ -575,6 +608,8 @@ def do(work: Work) -> dict[str, Any]:
     work.lock()
     if work.params["state"] == "converted":
         return convert(work)
+    if work.params["state"] == "prepared":
+        return prepare(work)
     before = work.look()
     plan = plan_of(work, before)
     rows = {name: table.rows for name, table in before.live.tables.items()}

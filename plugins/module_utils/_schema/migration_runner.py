@@ -178,6 +178,18 @@ def accept_own_columns() -> None:
     columns._validate_existing_column = lambda *_arguments: None
 
 
+def prepare(engine: Any) -> dict[str, dict[str, int]]:
+    """Compute ahead what the migration 75868b020152 computes of traces. MLflow may go on meanwhile.
+
+    As `mlflow db prepopulate-trace-analytics` does, whose address would be for everyone to read.
+    """
+    from mlflow.store.db.trace_analytics_prepopulation import prepopulate_trace_analytics
+
+    found = prepopulate_trace_analytics(engine)
+    parts = {"traces": found.traces, "spans": found.spans, "assessments": found.assessments}
+    return {name: {"scanned": part.scanned, "updated": part.updated} for name, part in parts.items()}
+
+
 class Migrations:
     """The migrations of the MLflow of this interpreter, for one of its apps."""
 
@@ -238,6 +250,9 @@ def main() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     order = json.loads(sys.stdin.readline())
     engine = open_engine(order)
+    if order.get("prepare"):
+        sys.stdout.write(json.dumps({"prepared": prepare(engine)}) + "\n")
+        return
     if (order.get("finish") or {}).get("revision") == "75868b020152":
         accept_own_columns()
     migrations = Migrations(order["app"])
