@@ -611,11 +611,14 @@ def test_a_backup_of_its_own_beside_a_scheduled_one(backups: Backups, tmp_path: 
     assert "there is no age identity" in backups.problem("restore", "--into", str(target))
 
 
-def point(backups: Backups, apart: Path, *more: str, problem: bool = False, rows: int | None = None) -> Any:
-    """As under the write lock of an upgrade."""
-    counted = backups.store.execute("SELECT COUNT(*) FROM mlflow.t")[0][0] if rows is None else rows
-    about = {"revision": None, "locked": ["team@%"], "tables": {"mlflow": {"t": counted, "other": 0}}}
-    arguments = ("--directory", str(apart), "point", "--plain", *more)
+def point(backups: Backups, apart: Path, problem: bool = False, more: int = 0) -> Any:
+    """As under the write lock of an upgrade, with `more` rows than there are."""
+    store = backups.store
+    names = [name for (name,) in store.execute("SHOW TABLES FROM mlflow")]
+    counted = {name: store.execute(f"SELECT COUNT(*) FROM mlflow.{name}")[0][0] for name in names}
+    counted["upgraded"] += more
+    about = {"revision": None, "locked": ["team@%"], "tables": {"mlflow": counted}}
+    arguments = ("--directory", str(apart), "point", "--plain")
     return (backups.problem if problem else backups.run)(*arguments, stdin=json.dumps(about))
 
 
@@ -624,22 +627,24 @@ def apart(backups: Backups, tmp_path: Path) -> Iterator[Path]:
     """A backup for an upgrade, made while somebody writes, with older files of the log that it does not need."""
     backups.use(recipients=[key(tmp_path / "key")])
     store = backups.store
-    store.execute("DELETE FROM mlflow.t")
-    store.execute("DELETE FROM mlflow.other")
-    insert(store, 1, 10)
+    store.execute("CREATE TABLE mlflow.upgraded (id INT PRIMARY KEY, v VARCHAR(100))")
+    insert(store, 1, 10, "upgraded")
     store.execute("FLUSH BINARY LOGS")
-    insert(store, 11, 20)
+    insert(store, 11, 20, "upgraded")
     directory = store.home / "apart-for-upgrade"
     shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(store.restored, ignore_errors=True)
     ended = threading.Event()
     writer = threading.Thread(
-        target=lambda: [insert(store, n, n) for n in range(21, 3000) if not ended.is_set()]
+        target=lambda: [insert(store, n, n, "upgraded") for n in range(21, 3000) if not ended.is_set()]
     )
     writer.start()
     backups.run("--directory", str(directory), "full", "--only", "--plain", "--wait")
     ended.set()
     writer.join()
     yield directory
+    store.execute("DROP TABLE mlflow.upgraded")
+    shutil.rmtree(directory)
     shutil.rmtree(store.restored, ignore_errors=True)
 
 
@@ -647,18 +652,19 @@ def test_a_backup_is_for_the_point_at_which_writers_were_locked_out(backups: Bac
     """What was written while it was made is there, and what came after the point is not."""
     store = backups.store
     store.execute("FLUSH BINARY LOGS")
-    insert(store, 4000, 4009)
-    wanted = content(store.execute)
+    insert(store, 4000, 4009, "upgraded")
+    wanted = store.execute("SELECT * FROM mlflow.upgraded ORDER BY id")
     store.execute("CREATE USER team IDENTIFIED BY 'Canary-of-61c0-x' ACCOUNT LOCK")
     said = point(backups, apart)
+    store.execute("DROP USER team")
     assert backups.run("--directory", str(apart), "list")["point"] == said | {"checksum": ANY}
-    store.execute("ALTER TABLE mlflow.t ADD COLUMN migrated INT")
-    store.execute("DELETE FROM mlflow.t WHERE id < 4005")
-    restored = backups.run("--directory", str(apart), "restore", "--into", str(store.restored), "--wait")
-    assert restored["tables"]["mlflow"]["t"] == len(wanted)
-    assert restored["gtid_set"] == said["gtid_set"]
-    assert [tuple(row) for row in opened(backups, "SELECT * FROM mlflow.t ORDER BY id")] == wanted
+    store.execute("ALTER TABLE mlflow.upgraded ADD COLUMN migrated INT")
+    store.execute("DELETE FROM mlflow.upgraded WHERE id < 4005")
     locked = "SELECT account_locked FROM mysql.user WHERE user = 'team'"
+    restored = backups.run("--directory", str(apart), "restore", "--into", str(store.restored), "--wait")
+    assert restored["tables"]["mlflow"]["upgraded"] == len(wanted)
+    assert restored["gtid_set"] == said["gtid_set"]
+    assert opened(backups, "SELECT * FROM mlflow.upgraded ORDER BY id") == list(wanted)
     assert opened(backups, locked) == [("N",)]
     # While the upgrade is going on nobody gets in.
     shutil.rmtree(store.restored)
@@ -666,52 +672,42 @@ def test_a_backup_is_for_the_point_at_which_writers_were_locked_out(backups: Bac
         *("--directory", str(apart), "restore", "--into", str(store.restored), "--events-off", "--wait")
     )
     assert opened(backups, locked) == [("Y",)]
-    store.execute("ALTER TABLE mlflow.t DROP COLUMN migrated")
     # Only what the backup needs was copied.
     first = store.execute("SHOW BINARY LOGS")[0][0]
     assert first not in {path.name.partition(".json")[0] for path in apart.glob("binlog/*/*.json")}
 
 
 def test_a_point_that_cannot_be_gone_back_to_is_none(backups: Backups, apart: Path) -> None:
+    """And a restore that would miss rows of its point fails."""
     store = backups.store
+    arguments = ("--directory", str(apart), "restore", "--into", str(store.restored))
+    point(backups, apart, more=1)
+    (rows,) = store.execute("SELECT COUNT(*) FROM mlflow.upgraded")[0]
+    assert f"mlflow.upgraded {rows}, not {rows + 1}" in backups.problem(*arguments)
+    assert not store.restored.exists()
+    insert(store, 9001, 9001, "upgraded")
+    point(backups, apart)
+    shutil.move(apart / "binlog", apart / "elsewhere")
+    assert "ends before the point" in backups.problem(*arguments)
+    shutil.move(apart / "elsewhere", apart / "binlog")
+    (apart / "point.json").unlink()
     again = store.root()
     with again.cursor() as cursor:
         cursor.execute("SET sql_log_bin = 0")
-        cursor.execute("INSERT INTO mlflow.t VALUES (9000, 'past the log')")
+        cursor.execute("INSERT INTO mlflow.upgraded VALUES (9000, 'past the log')")
     again.close()
     assert "sql_log_bin" in point(backups, apart, problem=True)
     assert not (apart / "point.json").exists()
     assert "reads JSON" in backups.problem("--directory", str(apart), "point", stdin="{}")
-    assert "--directory" in point_of_its_own(backups)
-    shutil.rmtree(apart / "full")
-    assert "no good full backup" in point(backups, apart, problem=True)
-
-
-def point_of_its_own(backups: Backups) -> str:
-    return backups.problem("point", stdin="{}")
-
-
-def test_a_restore_that_misses_rows_of_its_point_fails(backups: Backups, apart: Path) -> None:
-    rows = backups.store.execute("SELECT COUNT(*) FROM mlflow.t")[0][0]
-    point(backups, apart, rows=rows + 1)
-    arguments = ("--directory", str(apart), "restore", "--into", str(backups.store.restored))
-    assert f"mlflow.t {rows}, not {rows + 1}" in backups.problem(*arguments)
-    assert not backups.store.restored.exists()
-    # The copied log ends before it.
-    insert(backups.store, 9001, 9001)
-    point(backups, apart)
-    for path in apart.glob("binlog/*"):
-        shutil.rmtree(path)
-    assert "ends before the point" in backups.problem(*arguments)
-
-
-def test_a_backup_alone_replaces_what_its_directory_held(backups: Backups, apart: Path) -> None:
-    point(backups, apart)
+    assert "--directory" in backups.problem("point", stdin="{}")
+    assert "needs a --directory" in backups.problem("full", "--only")
+    # The next backup replaces what is there, and begins with a whole log.
     before = os.listdir(apart / "full")
     made = backups.run("--directory", str(apart), "full", "--only", "--plain", "--wait")
     assert os.listdir(apart / "full") == [made["name"]] != before
-    assert not (apart / "point.json").exists()
-    assert "needs a --directory" in backups.problem("full", "--only")
+    point(backups, apart)
+    shutil.rmtree(apart / "full")
+    assert "no good full backup" in point(backups, apart, problem=True)
 
 
 # Following
