@@ -130,7 +130,7 @@ def test_what_waits_for_another_one_says_so_and_does_not_count_it(
 
 def test_a_rehearsal_says_how_long_and_what_took_it() -> None:
     result = {
-        "mlflow_version": "3.17.2",
+        "mlflow_version": "3.5.1",
         "revision_before": "0584bdc529eb",
         "backup": "000001-20261130T194936Z",
         "applied": [
@@ -152,4 +152,4 @@ def test_a_rehearsal_says_how_long_and_what_took_it() -> None:
     assert "for about 70 s" in said
     assert "The longest: ccc 61.2 s, ddd 2.0 s, aaa 0.5 s." in said
     assert "grew by 1.0 MiB, and by 3.0 MiB meanwhile" in said
-    assert cli.text_rehearse({**result, "applied": []}) == "No migration is pending for MLflow 3.17.2."
+    assert cli.text_rehearse({**result, "applied": []}) == "No migration is pending for MLflow 3.5.1."
