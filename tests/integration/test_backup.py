@@ -588,6 +588,31 @@ def test_one_at_a_time_and_ends_at_any_moment(backups: Backups) -> None:
     assert (len(backups.names()), left(backups)) == (1, [])
 
 
+def test_a_transaction_that_takes_long_is_waited_for(backups: Backups) -> None:
+    """What reads the log has read all of it long before."""
+    store = backups.store
+    backups.use()
+    store.execute(
+        "CREATE TABLE mlflow.large (id INT PRIMARY KEY, k VARCHAR(250), v DOUBLE, KEY (k), KEY (v))"
+    )
+    try:
+        backups.run("full")
+        connection = store.root()
+        with connection.cursor() as cursor:
+            cursor.execute("USE mlflow")
+            cursor.execute("SET SESSION cte_max_recursion_depth = 400000")
+            cursor.execute(
+                "INSERT INTO mlflow.large WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                "WHERE i < 400000) SELECT i, SHA2(i, 256), RAND() FROM n"
+            )
+        connection.close()
+        backups.run("copy")
+        assert backups.restore("--wait")["tables"]["mlflow"]["large"] == 400000
+    finally:
+        store.execute("DROP TABLE mlflow.large")
+        shutil.rmtree(store.restored, ignore_errors=True)
+
+
 def test_a_backup_of_its_own_beside_a_scheduled_one(backups: Backups, tmp_path: Path) -> None:
     """As before a change of the schema: not encrypted, whatever the store's own are, and nobody is told of it."""
     textfiles = backups.store.home / "told"

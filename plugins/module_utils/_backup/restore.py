@@ -770,7 +770,8 @@ def apply(server: Server, plan: Plan) -> None:
             raise BackupProblem(
                 "the server stopped to apply the binary log, and does not say why: run this again"
             )
-        if read_all(server) and server.value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, 1)", wanted):
+        waited = read_all(server) and server.value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, 1)", wanted)
+        if waited and read_all(server):
             missing = server.value("SELECT GTID_SUBTRACT(%s, @@gtid_executed)", wanted)
             raise BackupProblem(
                 f"transactions are missing in the copied binary log: {missing}. Restore up to a time before them"
@@ -780,9 +781,17 @@ def apply(server: Server, plan: Plan) -> None:
 
 
 def read_all(server: Server) -> bool:
-    """Return whether the server has applied all that is in its directory."""
+    """Return whether the server has read all that is in its directory, and applies none of it any more.
+
+    The thread that reads says so while others still apply: a transaction of a million rows takes a while.
+    """
     status = query_columns(server.connection, "SHOW REPLICA STATUS")[0]
-    return str(status["replica_sql_running_state"]).startswith("Replica has read all relay log")
+    applying = server.rows(
+        "SELECT 1 FROM performance_schema.replication_applier_status_by_worker WHERE applying_transaction <> ''"
+    )
+    return not applying and str(status["replica_sql_running_state"]).startswith(
+        "Replica has read all relay log"
+    )
 
 
 def let_root_in(server: Server, settings: Settings) -> None:
