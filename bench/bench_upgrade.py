@@ -264,7 +264,7 @@ def one_round(
             if name == "ours":
                 results[name] = upgrade_ours(store, clients, version, head)
             else:
-                # The same environment: the one that the collection made for its own upgrade.
+                # The same packages as those that the collection installs for its own upgrade.
                 mlflow = work / "mlflow" / version / "bin/mlflow"
                 results[name] = upgrade_plain(store, clients, version, mlflow)
             results[name]["acknowledged"] = len(clients.acknowledged())

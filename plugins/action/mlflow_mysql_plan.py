@@ -46,7 +46,7 @@ OTHERS = (
     *("docker_engine_host", "docker_engine_manage", "mlflow_backup_state"),
     *("mlflow_mysql_group_free_mb", "mlflow_mysql_tls_key_passphrase", "ansible_host", "ansible_managed"),
 )
-# Options of the container that can be changed while it runs, and those that say how and not what.
+# Options of the container that the plan compares as its limits, and those that say how and not what.
 CHANGEABLE = ("memory", "pids_limit", "cpu_shares", "restart_policy", "timeout", "pull")
 ARGUMENT_SPEC: dict[str, Any] = {
     "look": {"type": "str", "choices": ["all", "store", "nothing"], "default": "all"},

@@ -100,8 +100,8 @@ def upgrade(
     server.rows(f"CREATE USER '{ACCOUNT}'@'localhost' IDENTIFIED BY %s", password)
     server.rows(f"GRANT ALL ON *.* TO '{ACCOUNT}'@'localhost'")
     params = options(settings, server, version, virtualenv, password)
-    first = server.revision(settings.database, tables.get(settings.database, {}))
     before = tables.get(settings.database, {})
+    first = server.revision(settings.database, before)
     with watched(directory) as disk:
         size = disk.look()
         applied: list[dict[str, Any]] = []
