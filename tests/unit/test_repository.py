@@ -150,6 +150,15 @@ def test_private_names_stay_where_they_are(directory: str) -> None:
             assert name.startswith(own) or (directory == "playbooks" and f"{name}:" in text), (path, name)
 
 
+def test_scenarios_look_at_what_roles_set() -> None:
+    """A private name that no role gives a value any more is noticed here, and not when the scenario is at its end."""
+    roles = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "roles").rglob("*.yml"))
+    given = set(re.findall(r"register: (\w+)|^ *(__\w+):", roles, re.MULTILINE))
+    for path in (ROOT / "molecule").rglob("*.yml"):
+        for name in re.findall(r"\b__m(?:lflow|ysql)_\w+", path.read_text(encoding="utf-8")):
+            assert (name, "") in given or ("", name) in given, (path, name)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_booleans_may_be_given_on_the_command_line(role: str) -> None:
     """`-e name=false` is a text that is true: where a variable decides, it is made a boolean first."""
