@@ -45,9 +45,12 @@ options:
       - V(upgraded) runs the pending migrations one at a time, and compares the schema with the catalogue after each
         one. It never goes back.
       - V(repaired) only finishes an interrupted migration. A store without one is left alone.
-      - V(prepared) runs no migration. In a store at the revision of MLflow 3.16 it adds the columns of the next
-        revision and computes their values, as C(mlflow db prepopulate-trace-analytics) does, 250 rows at a time while
-        MLflow goes on, so that the migration itself is short. Any other store is left alone.
+      - V(prepared) runs no migration. It does ahead what an older MLflow does not notice, so that V(upgraded) is short.
+        It executes the statements of pending migrations that only add, which are new tables, columns that MySQL adds
+        without changing a row, and indexes that it creates beside writers. Then it computes the values that the
+        migration of MLflow 3.17 computes of traces, as C(mlflow db prepopulate-trace-analytics) does, 250 rows at a
+        time. The table C(mlflow_ops_prepared) records it until V(upgraded) drops that table. C(mlflow db upgrade)
+        fails on such a store. A store without pending migrations is left alone.
       - V(indexed) runs no migration. It creates and drops indexes to match O(extra_indexes), and creates experiment 0
         according to O(default_artifact_root).
       - V(converted) runs no migration. It gives the database and all its tables one character set, C(utf8mb4), one
@@ -200,6 +203,13 @@ prepared:
   returned: with O(state=prepared)
   type: dict
   sample: {"traces": {"scanned": 1200, "updated": 1200}}
+left:
+  description:
+    - With V(prepared) the statements that MySQL could not execute beside writers, each with its C(revision), the
+      C(statement) and the C(problem). The migrations execute them.
+  returned: with O(state=prepared)
+  type: list
+  elements: dict
 drift:
   description: As M(mlflow_ops.backend_store.mlflow_schema_info) returns it.
   returned: always, if the server could be asked

@@ -127,6 +127,14 @@ pending:
     statements:
       description: Number of statements.
       type: int
+    online:
+      description:
+        - How many of its statements can be executed while an older MLflow reads and writes, as
+          M(mlflow_ops.backend_store.mlflow_schema) does with V(prepared).
+      type: int
+    ahead:
+      description: How many of them were executed that way.
+      type: int
     rows:
       description: Number of rows in RV(pending[].tables), as the server estimates it.
       type: int

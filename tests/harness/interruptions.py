@@ -5,7 +5,9 @@ For each point: a store at the revision before, with rows in every table; the mi
 further; what the collection says of it; its repair. It is good when the point was recognised and the store is then
 what the migration makes of it without an interruption: every table's definition and every row. Where that differs,
 MLflow's own migrations go on to the newest release, and all rows are compared there. Migrations that change rows are
-interrupted in stores with no row, one row and two rows in each table too. Prints a line for each revision and a
+interrupted in stores with no row, one row and two rows in each table too. With --prepare a store at the revision before
+is prepared for the upgrade to the newest release instead, which is killed, begun again, killed among the migrations and
+gone on with; it has to become what MLflow alone makes of it. Prints a line for each revision and a
 count; the exit status is 1 if any point is not good, or if a statement of a migration changes no row.
 """
 
@@ -181,11 +183,16 @@ class Harness:
         return {name: (made[name], found[name]) for name in found}
 
     def advance(
-        self, database: str, revision: str, stop: int | None = None, problems: list[str] | None = None
+        self,
+        database: str,
+        revision: str,
+        stop: int | None = None,
+        problems: list[str] | None = None,
+        ahead: list[str] | None = None,
     ) -> list[str]:
         """Migrate to `revision`, killed after `stop` statements. Returns the first words of those that were done.
 
-        A statement that changes no row goes into `problems`.
+        A statement that changes no row goes into `problems`. Those that are in `ahead` are left out.
         """
         import fill_tables
         from sqlalchemy import event
@@ -206,6 +213,8 @@ class Harness:
                 raise Killed
 
         event.listen(engine, "after_cursor_execute", after)
+        if ahead:
+            self.runner.listen(engine, self.runner.skip_done(revision, ahead))
         try:
             if revision == "initial":
                 self.migrations.make_initial(engine)
@@ -217,8 +226,8 @@ class Harness:
             engine.dispose()
         return done
 
-    def repair(self, database: str) -> None:
-        """What `mlflow_schema` with state repaired does."""
+    def change(self, database: str, state: str) -> dict[str, Any]:
+        """What `mlflow_schema` with that state does. Returns its result."""
         from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
 
         params = {
@@ -227,13 +236,13 @@ class Harness:
             "login_unix_socket": self.socket,
             "database": database,
             "app": self.app,
-            "state": "repaired",
+            "state": state,
             "revision": self.head,
             "virtualenv": str(self.virtualenv),
         }
         work = self.migrate.Work(params, False, connection.login_from_params(params))
         try:
-            self.migrate.do(work)
+            return dict(self.migrate.do(work))
         finally:
             work.connection.close()
 
@@ -256,7 +265,7 @@ class Harness:
             assert found.state in ("behind", "current", "empty"), f"{found.state}: {found.message}"
             assert found.revision in (before, revision), found.revision
             seen = "harmless"
-        self.repair(database)
+        self.change(database, "repaired")
         found = self.examine(database)
         assert found.state in ("empty", "behind", "current"), f"after repair {found.state}: {found.message}"
         if found.revision != revision:
@@ -282,6 +291,74 @@ class Harness:
         assert contents.keys() == expected.keys() and not different, f"rows differ in {different}"
         assert rows == expected_rows, f"rows differ in {NUMBERED}"
         return seen
+
+    def prepared(self, revision: str, template: str, seed: int) -> None:
+        """Prepare a store, upgrade it, and kill both on the way. Raises AssertionError if it is not good in the end.
+
+        `template` is at `revision`. Preparing is killed after any statement, and begun again; then the migrations are.
+        """
+        from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import ahead
+
+        chance = random.Random(f"{seed} {revision}")
+        database, expected = self.database, f"{self.database}_expected"
+        self.copy(template, expected)
+        self.advance(expected, self.head)
+        self.copy(template, database)
+        possible = ahead.possible(self.catalogue, revision, self.head)
+        stop = chance.randrange(sum(map(len, possible.values())) + 1)
+        real = self.migrate.beside_writers
+        tried: list[str] = []
+
+        def killed(work: Any, statement: str) -> str | None:
+            if len(tried) == stop:
+                raise Killed
+            tried.append(statement)
+            return real(work, statement)
+
+        self.migrate.beside_writers = killed
+        try:
+            self.change(database, "prepared")
+        except Killed:
+            pass
+        finally:
+            self.migrate.beside_writers = real
+        found = self.examine(database)
+        assert (found.state, found.drift) == ("behind", []), f"killed after {stop}: {found.message}"
+        result = self.change(database, "prepared")
+        assert not result["left"], result["left"]
+        found = self.examine(database)
+        assert (found.state, found.drift) == ("behind", []), f"prepared: {found.message}"
+        assert found.ahead == possible, {
+            name: numbers ^ found.ahead.get(name, frozenset()) for name, numbers in possible.items()
+        }
+        self.killed_on_the_way(database, found, chance)
+        self.change(database, "repaired")
+        self.change(database, "upgraded")
+        found = self.examine(database)
+        assert found.state == "current" and not found.ahead, found.message
+        one, other = self.whole(database), self.whole(expected)
+        different = [
+            name
+            for name in {*one, *other}
+            if not alike({name: one.get(name, ("", None))}, {name: other.get(name, ("", None))})
+        ]
+        assert not different, f"after statement {stop}: {different}"
+
+    def killed_on_the_way(self, database: str, found: Any, chance: random.Random) -> None:
+        """Begin the migrations of a prepared store, and kill them anywhere."""
+        normalise = self.runner.normalise
+        pending = list(found.pending)
+        for entry in pending[: chance.randrange(len(pending))]:
+            done = [normalise(entry.statements[n].sql) for n in sorted(found.ahead.get(entry.revision, ()))]
+            self.advance(database, entry.revision, ahead=done)
+            now = self.examine(database)
+            assert now.state == "behind" and not now.drift, f"at {entry.revision}: {now.message}"
+            pending.remove(entry)
+        done = [
+            normalise(pending[0].statements[n].sql) for n in sorted(found.ahead.get(pending[0].revision, ()))
+        ]
+        left = len(pending[0].statements) - len(done)
+        self.advance(database, pending[0].revision, stop=chance.randrange(left + 1) or None, ahead=done)
 
     def store(self, template: str, revision: str, rows: int | None) -> tuple[Store, list[str]]:
         """A store like `template` with so many rows in each table, and the migration's statements in it."""
@@ -314,13 +391,23 @@ class Harness:
                 seen["BAD"] += 1
         return seen
 
+    def attempt_prepared(self, revision: str, template: str, seed: int, bad: list[str]) -> Counter[str]:
+        """Try a store at one revision. Returns how it ended; what is wrong goes into `bad`."""
+        try:
+            self.prepared(revision, template, seed)
+        except Exception as error:  # the next one may be good
+            bad.append(f"{self.app} prepared at {revision}: {type(error).__name__}: {error}")
+            return Counter(BAD=1)
+        print(f"{self.app:8} {revision:14} prepared, killed, upgraded", flush=True)
+        return Counter(prepared=1)
+
     def without_numbers(self, database: str) -> list[tuple[Any, ...]]:
         return self.sql(WITHOUT_NUMBERS.format(database)) if self.app == "auth" else []
 
     def run(
-        self, only: list[str], share: tuple[int, int], sample: int | None, seed: int
+        self, only: list[str], share: tuple[int, int], sample: int | None, seed: int, prepare: bool
     ) -> tuple[Counter[str], list[str]]:
-        """Try this share of the points, or of a sample of each revision's points."""
+        """Try this share of the points, or of a sample of each revision's points, or of the stores to prepare."""
         import fill_tables
 
         counts: Counter[str] = Counter()
@@ -341,7 +428,11 @@ class Harness:
                 fill_tables.fill(self.connection, template)
             stores: dict[int | None, Store] = {}
             points: list[tuple[int | None, int]] = []
-            if revision in wanted:
+            if prepare and revision in wanted and before is not None:
+                if tried % share[1] == share[0]:
+                    counts.update(self.attempt_prepared(before, template, seed, bad))
+                tried += 1
+            elif revision in wanted and not prepare:
                 changing = any(statement.data for statement in entry.statements)
                 for rows in (None, *SHAPES) if changing else (None,):
                     stores[rows], words = self.store(template, revision, rows)
@@ -381,7 +472,9 @@ def work(options: argparse.Namespace) -> int:
     bad: list[str] = []
     for app in ("tracking", "auth"):
         harness = Harness(app, options.socket, options.container, Path(options.virtualenv))
-        more, worse = harness.run(options.revision, (index, of), options.sample, options.seed)
+        more, worse = harness.run(
+            options.revision, (index, of), options.sample, options.seed, options.prepare
+        )
         counts.update(more)
         bad += worse
     for line in bad:
@@ -402,6 +495,11 @@ def draw(number: int, seed: int) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=int, help="at most this many points of each revision")
+    parser.add_argument(
+        "--prepare",
+        action="store_true",
+        help="prepare stores for an upgrade instead, and kill that and the upgrade",
+    )
     parser.add_argument("--draw", type=int, help="only this many revisions, drawn anew each time")
     parser.add_argument(
         "--seed", type=int, help="draw the revisions and points that this number gives, as it was printed"
@@ -434,6 +532,8 @@ def main() -> int:
         ]
         command += ["--container", os.environ["CATALOGUE_CONTAINER"], "--seed", str(options.seed)]
         command += [f"--revision={revision}" for revision in options.revision]
+        if options.prepare:
+            command.append("--prepare")
         if options.sample:
             command += ["--sample", str(options.sample)]
         surroundings = {**os.environ, "PYTHONPATH": str(mlflow), "PYTHONWARNINGS": "ignore"}

@@ -3,7 +3,8 @@
 
 Each release makes its own store with libraries of its time, in an environment of its own, and logs to it through its
 own API; tables that are still empty then get a few rows. It is good when the collection finds that store `current`
-for that release, and when the newest release's migrations bring it to the newest head with no drift and no row lost.
+for that release, when the release logs to it and reads from it as well after it was prepared for an upgrade, and when
+that upgrade brings it to the newest head with no drift and no row lost.
 Releases that bring the same migrations, models and store are tried once. Prints a line for each that was tried and a
 count; the exit status is 1 if any is not good or could not be run. Two are known to make another store than they say.
 """
@@ -25,8 +26,10 @@ import tempfile
 import traceback
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,8 @@ CACHE = ROOT / ".cache" / "mlflow"
 COLLATIONS = ("utf8mb4_0900_ai_ci", "utf8mb4_0900_bin")
 JOBS = 2
 USER = "releases"
+# What its names end with where a release uses a store once more.
+AGAIN = os.environ.get("AGAIN", "")
 # What makes a release's schema: its migrations, its models, and the store that calls them.
 SCHEMA = re.compile(
     r"mlflow/(alembic|store|temporary_db_migrations\w*)/[^.]*\b(versions|dbmodels|db\w*)/\w+\.py$"
@@ -119,7 +124,7 @@ def make(uri: str, directory: str) -> None:
 def log_runs(store: Any, uri: str) -> None:
     from mlflow import entities
 
-    experiment = store.create_experiment("made by an old release")
+    experiment = store.create_experiment(f"made by an old release{AGAIN}")
     if hasattr(store, "set_experiment_tag"):
         store.set_experiment_tag(experiment, entities.ExperimentTag("purpose", "test"))
     for number in range(3):
@@ -147,7 +152,11 @@ def log_runs(store: Any, uri: str) -> None:
                 1_500_000_001_000,
                 *(["new name"] if "run_name" in inspect.signature(store.update_run_info).parameters else []),
             )
-    store.delete_experiment(store.create_experiment("deleted"))
+    store.delete_experiment(store.create_experiment(f"deleted{AGAIN}"))
+    found = store.search_runs([experiment], "", entities.ViewType.ALL, 10)
+    kept = {one.info.run_id: store.get_run(one.info.run_id).data.metrics for one in found}
+    if len(kept) != 3 or any(metrics != {"loss": 0.2, "accuracy": 0.5} for metrics in kept.values()):
+        raise ValueError(f"it reads {kept}")
 
 
 def register_models(store: Any, uri: str) -> None:
@@ -156,16 +165,17 @@ def register_models(store: Any, uri: str) -> None:
     except ModuleNotFoundError:
         raise NotImplementedError from None
     registry = module.SqlAlchemyStore(uri)
-    registry.create_registered_model("a model")
+    name = f"a model{AGAIN}"
+    registry.create_registered_model(name)
     for _version in range(2):
-        made = registry.create_model_version("a model", "s3://bucket/model", "0" * 32)
+        made = registry.create_model_version(name, "s3://bucket/model", "0" * 32)
     if hasattr(registry, "set_registered_model_alias"):
-        registry.set_registered_model_alias("a model", "best", made.version)
+        registry.set_registered_model_alias(name, "best", made.version)
     if hasattr(registry, "set_model_version_tag"):
         from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 
-        registry.set_model_version_tag("a model", made.version, ModelVersionTag("key", "value"))
-        registry.set_registered_model_tag("a model", RegisteredModelTag("key", "value"))
+        registry.set_model_version_tag(name, made.version, ModelVersionTag("key", "value"))
+        registry.set_registered_model_tag(name, RegisteredModelTag("key", "value"))
 
 
 def log_inputs(store: Any, uri: str) -> None:
@@ -193,7 +203,7 @@ def log_traces(store: Any, uri: str) -> None:
     location = trace_location.TraceLocation.from_experiment_id("0")
     store.start_trace(
         TraceInfo(
-            trace_id="tr-1",
+            trace_id=f"tr-1{AGAIN}",
             trace_location=location,
             request_time=1_500_000_000_000,
             state=TraceState.OK,
@@ -254,8 +264,13 @@ def interpreter(environment: Environment) -> Path:
     return directory / "bin/python"
 
 
-def make_with_its_own(version: str, package: Path, database: str) -> tuple[str, dict[str, str]]:
-    """Let a release make a store; returns the name of the environment it ran in, and what of its API failed."""
+def make_with_its_own(
+    version: str, package: Path, database: str, again: str = ""
+) -> tuple[str, dict[str, str]]:
+    """Let a release make a store; returns the name of the environment it ran in, and what of its API failed.
+
+    `again` is what its names are to end with where it uses the store once more.
+    """
     import build_catalogue
 
     key = build_catalogue.version_key
@@ -268,7 +283,12 @@ def make_with_its_own(version: str, package: Path, database: str) -> tuple[str, 
         with tempfile.TemporaryDirectory() as artifacts:
             done = subprocess.run(
                 [str(interpreter(environment)), __file__, "--make", uri, artifacts],
-                env={"PATH": os.environ["PATH"], "HOME": artifacts, "PYTHONPATH": str(package)},
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": artifacts,
+                    "PYTHONPATH": str(package),
+                    "AGAIN": again,
+                },
                 cwd=artifacts,
                 capture_output=True,
                 text=True,
@@ -287,10 +307,20 @@ def make_with_its_own(version: str, package: Path, database: str) -> tuple[str, 
     raise RuntimeError(f"it cannot be imported: {'; '.join(reasons)}")
 
 
-def check(connection: Any, engine: Any, database: str, head: str, known: str) -> list[str]:
+def check(
+    connection: Any,
+    database: str,
+    head: str,
+    known: str,
+    failures: set[str],
+    use: Callable[[], tuple[str, dict[str, str]]],
+    harness: Any,
+) -> list[str]:
     """What is wrong with the store of a release with this head, before and after the upgrade to the newest.
 
-    `known` is its state, or what it differs in, where that is not what the head says.
+    `known` is its state, or what it differs in, where that is not what the head says, `failures` the steps that the
+    release failed at in its own store. `use` lets it log to the store and read from it once more, and returns which
+    steps failed and how.
     """
     import fill_tables
     from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import sql
@@ -298,10 +328,7 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
         catalogue as schema_catalogue,
     )
     from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import live as schema_live
-    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
-        migration_runner,
-        state,
-    )
+    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import state
 
     catalogue = schema_catalogue.load()
     newest = catalogue.revisions[-1].revision
@@ -316,9 +343,16 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
 
     problems = wrong(head, (known,))
     if known == "half_applied":
-        repair(database)
+        harness.change(database, "repaired")
     before = fill_tables.fill(connection, database)
-    migration_runner.Migrations("tracking").upgrade(engine, newest)
+    if not known:
+        left = harness.change(database, "prepared")["left"]
+        failed = {step: text for step, text in use()[1].items() if step not in failures}
+        problems += [f"not done ahead: {one['statement']}: {one['problem']}" for one in left]
+        problems += [f"when it was prepared {step}: {text}" for step, text in failed.items()]
+        harness.change(database, "upgraded")
+    else:
+        harness.advance(database, newest)
     problems += wrong(newest)
     # A migration may take rows away whose values it keeps elsewhere.
     pending = catalogue.revisions[catalogue.position(head) + 1 :]
@@ -336,13 +370,14 @@ def check(connection: Any, engine: Any, database: str, head: str, known: str) ->
     return problems
 
 
-def repair(database: str) -> None:
-    import interruptions
-
-    with tempfile.TemporaryDirectory() as directory:
-        virtualenv = interruptions.environment(Path(directory, "venv"), interruptions.package())
-        server = os.environ["CATALOGUE_SOCKET"], os.environ["CATALOGUE_CONTAINER"]
-        interruptions.Harness("tracking", *server, virtualenv).repair(database)
+def reach(connection: Any) -> None:
+    """Let releases log in by TCP, and put the server's address where `make_with_its_own` finds it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE USER {USER}@'%' IDENTIFIED BY 'catalogue'")
+        cursor.execute(f"GRANT ALL ON *.* TO {USER}@'%'")
+    address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    inspect_it = ["docker", "inspect", "--format", address, os.environ["CATALOGUE_CONTAINER"]]
+    os.environ["CATALOGUE_HOST"] = subprocess.check_output(inspect_it, text=True).strip()
 
 
 def run(wanted: list[str]) -> int:
@@ -352,7 +387,6 @@ def run(wanted: list[str]) -> int:
     from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
         catalogue as schema_catalogue,
     )
-    from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import migration_runner
 
     catalogue = schema_catalogue.load()
     files = build_catalogue.releases()
@@ -372,12 +406,7 @@ def run(wanted: list[str]) -> int:
     socket = os.environ["CATALOGUE_SOCKET"]
     login: dict[str, Any] = {"user": "root", "password": "catalogue", "unix_socket": socket}
     connection = pymysql.connect(**login, autocommit=True)
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE USER {USER}@'%' IDENTIFIED BY 'catalogue'")
-        cursor.execute(f"GRANT ALL ON *.* TO {USER}@'%'")
-    address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    inspect_it = ["docker", "inspect", "--format", address, os.environ["CATALOGUE_CONTAINER"]]
-    os.environ["CATALOGUE_HOST"] = subprocess.check_output(inspect_it, text=True).strip()
+    reach(connection)
 
     def prepare(number: int, version: str) -> tuple[str, dict[str, str]]:
         database = f"release_{number}"
@@ -385,18 +414,21 @@ def run(wanted: list[str]) -> int:
             cursor.execute(f"CREATE DATABASE {database} COLLATE {COLLATIONS[number % 2]}")
         return make_with_its_own(version, unpacked(version, files[version]), database)
 
+    import interruptions
+
     totals: Counter[str] = Counter()
-    with ThreadPoolExecutor(JOBS) as pool:
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(JOBS) as pool:
+        virtualenv = interruptions.environment(Path(directory, "venv"), interruptions.package())
+        harness = interruptions.Harness("tracking", socket, os.environ["CATALOGUE_CONTAINER"], virtualenv)
         made = [pool.submit(prepare, number, version) for number, version in enumerate(tried)]
         for number, (version, future) in enumerate(zip(tried, made, strict=True)):
             database = f"release_{number}"
-            engine = migration_runner.open_engine(
-                {**login, "host": "", "port": 0, "database": database, "lock_timeout": 30}
-            )
             try:
                 environment, failures = future.result()
                 known = KNOWN.get(version, "")
-                problems = check(connection, engine, database, catalogue.releases[version], known)
+                use = partial(make_with_its_own, version, unpacked(version, files[version]), database, "2")
+                head = catalogue.releases[version]
+                problems = check(connection, database, head, known, set(failures), use, harness)
             except Exception as error:
                 environment, failures = "nothing", {}
                 problems = [f"{type(error).__name__}: {error}"]
@@ -406,7 +438,6 @@ def run(wanted: list[str]) -> int:
             print(f"{kind:5} {version} with {environment}{also}", flush=True)
             for line in [*problems, *(f"its API: {step}: {text}" for step, text in failures.items())]:
                 print(f"     {line}", flush=True)
-            engine.dispose()
             with connection.cursor() as cursor:
                 cursor.execute(f"DROP DATABASE IF EXISTS {database}")
     print(f"releases: {len(files)}, tried: {len(tried)}, " + ", ".join(f"{n} {k}" for k, n in totals.items()))

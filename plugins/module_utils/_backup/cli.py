@@ -656,7 +656,8 @@ def text_rehearse(result: Mapping[str, Any]) -> str:
             f"The upgrade from revision {result['revision_before']} to MLflow {result['mlflow_version']} works on the "
             f"full backup {result['backup']}: {counted(len(result['applied']), 'migration')}, "
             f"{result['rows_before']} rows before, {result['rows_after']} after.",
-            f"Writers would be locked out for about {result['downtime_seconds']:.0f} s: the migrations took "
+            f"Writers would be locked out for about {result['downtime_seconds']:.0f} s: after "
+            f"{result['seconds_ahead']} s that MLflow does not notice the migrations took "
             f"{result['seconds_migrating']} s, and rows are counted twice, {result['seconds_counting']} s each.",
             "The longest: "
             + ", ".join(f"{one['revision']} {one['seconds'] or 0:.1f} s" for one in longest)

@@ -106,16 +106,18 @@ def upgrade(
         size = disk.look()
         applied: list[dict[str, Any]] = []
         plan: list[dict[str, Any]] = []
-        started = time.monotonic()
-        for state in ("repaired", "upgraded"):
+        seconds: dict[str, float] = {}
+        for state in ("prepared", "repaired", "upgraded"):
+            started = time.monotonic()
             try:
                 found = migrate.run({**params, "state": state}, check_mode=False)
             except migrate.Failed as error:
                 said = str(error).replace(password, "***")
                 raise BackupProblem(f"the upgrade to MLflow {version} would fail: {said}") from None
+            seconds[state] = time.monotonic() - started
             applied += found["applied"]
             plan += found["plan"]
-        migrating = time.monotonic() - started
+        migrating = seconds["repaired"] + seconds["upgraded"]
         grown = disk.look() - size
     started = time.monotonic()
     after = server.count_rows().get(settings.database, {})
@@ -137,6 +139,7 @@ def upgrade(
         "applied": applied,
         "rows_before": sum(before.values()),
         "rows_after": sum(after.values()),
+        "seconds_ahead": round(seconds["prepared"], 1),
         "seconds_migrating": round(migrating, 1),
         "seconds_counting": round(counting, 1),
         "downtime_seconds": round(migrating + 2 * counting + OTHER_SECONDS, 1) if applied else 0.0,

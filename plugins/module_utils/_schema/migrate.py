@@ -8,11 +8,13 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query, quoted
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    ahead,
     blockers,
     catalogue,
     conversion,
@@ -43,7 +45,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.s
     VERSION_TABLES,
     WHOLE,
     HalfApplied,
-    describe_revision,
+    describe_pending,
     own_lines,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.survey import (
@@ -53,6 +55,12 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.s
 )
 
 ER_LOCK_WAIT_TIMEOUT = 1205
+# MySQL cannot do it beside writers: the algorithm is not for this table, it has too many versions of its rows, or too
+# much was written while an index was made.
+NOT_ONLINE = (1799, 1845, 1846, 4092)
+# Whoever waits for a table keeps those out who come after.
+AHEAD_WAIT_SECONDS = 2
+AHEAD_TRIES = 5
 CONSTRAINT = re.compile(r"\bDROP (?P<kind>FOREIGN KEY|CHECK|INDEX|CONSTRAINT) `?(?P<name>\w+)`?")
 
 
@@ -113,6 +121,7 @@ class Work:
         self.catalogue = catalogue.load(params["app"])
         self.applied: list[dict[str, Any]] = []
         self.prepared: dict[str, Any] | None = None
+        self.ahead: ahead.Done = {}
         self.connection, self.password = connection.connect_with_password(login)
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -120,13 +129,15 @@ class Work:
 
     def look(self, rows: bool = False) -> Survey:
         """Survey the database; with `rows` also what pending migrations need of the rows, however long it takes."""
-        return schema_survey.look(
+        survey = schema_survey.look(
             self.connection,
             self.database,
             self.target,
             self.params["data_directory"],
             scan_seconds=None if rows else 0,
         )
+        self.ahead = survey.examination.ahead
+        return survey
 
     def lock(self) -> None:
         """Take the lock of this schema until the connection ends. Raises SchemaProblem."""
@@ -177,6 +188,7 @@ class Work:
             "session": connection.session_settings(),
             "lock_timeout": self.params["lock_timeout"],
             "revisions": revisions,
+            "ahead": self.statements_ahead(),
             **order,
         }
         python = os.path.join(self.params["virtualenv"], "bin", "python")
@@ -232,11 +244,28 @@ class Work:
         except BrokenPipeError:  # it ended early, and its exit status says why
             pass
 
+    def statements_ahead(self) -> dict[str, list[str]]:
+        """The statements that were done ahead, by revision, as the runner compares them."""
+        return {
+            entry.revision: [
+                migration_runner.normalise(entry.statements[number].sql)
+                for number in sorted(self.ahead[entry.revision])
+            ]
+            for entry in self.catalogue.revisions
+            if entry.revision in self.ahead
+        }
+
     def look_at(self, revision: str) -> list[Difference]:
         """How the schema differs from the catalogue's at `revision`."""
         live = read_schema(self.connection, self.database)
         lines = own_lines(live, self.catalogue)[0]
-        return compare(self.catalogue.schema(revision), lines, live.collation, self.catalogue)
+        expected = ahead.after(self.catalogue, self.catalogue.schema(revision), self.later(revision))
+        return compare(expected, lines, live.collation, self.catalogue)
+
+    def later(self, revision: str) -> ahead.Done:
+        """What was done ahead of the revisions after `revision`."""
+        position = self.catalogue.position(revision)
+        return {one: found for one, found in self.ahead.items() if self.catalogue.position(one) > position}
 
 
 def runner_source() -> str:
@@ -321,6 +350,12 @@ def upgrade(work: Work) -> bool:
             schema_survey.AUTH_FIRST,
         )
     work.run([revision.revision for revision in found.pending])
+    if survey.live.prepared is not None and not work.later(work.target.head):
+        names = [entry.revision for entry in work.catalogue.revisions]
+        work.rows(f"DELETE FROM {ahead.PREPARED} WHERE revision IN %s", names)
+        # The other app's may be there.
+        if not work.rows(f"SELECT 1 FROM {ahead.PREPARED}"):
+            work.rows(f"DROP TABLE {ahead.PREPARED}")
     return True
 
 
@@ -358,19 +393,30 @@ def repair(work: Work) -> bool:
 
 
 def prepare(work: Work) -> dict[str, Any]:
-    """Compute ahead what the next migration computes, while MLflow goes on. Returns the module's result."""
+    """Do ahead what pending migrations do, as far as MLflow can go on meanwhile. Returns the module's result."""
     survey = work.look()
     found = survey.examination
-    result: dict[str, Any] = {"plan": [], "made_indexes": [], "dropped_indexes": [], "prepared": None}
-    is_next = found.state == BEHIND and found.pending[0].revision == catalogue.PREPOPULATED
-    if not is_next or work.params["app"] != "tracking":
+    result: dict[str, Any] = {
+        "plan": [],
+        "made_indexes": [],
+        "dropped_indexes": [],
+        "prepared": None,
+        "left": [],
+    }
+    if found.state != BEHIND or not found.revision or survey.legacy_auth:
         return {"changed": False, **result, **result_of(work, survey)}
-    work.migrations_with(catalogue.PREPOPULATED)
+    work.migrations_with(work.target.head)
     work.refuse_blockers(survey)
+    wanted = ahead.possible(work.catalogue, found.revision, work.target.head)
+    missing = any(numbers - found.ahead.get(one, frozenset()) for one, numbers in wanted.items())
     if work.check_mode:
-        return {"changed": True, **result, **result_of(work, survey)}
-    work.run([], prepare=True)
+        return {"changed": missing, **result, **result_of(work, survey)}
+    if missing:
+        result["left"] = do_ahead(work, found.revision)
     now = work.look()
+    if ahead.analysable(work.catalogue, found.revision, work.target.head, now.live.lines):
+        work.run([], prepare=True)
+        now = work.look()
     if now.examination.state != BEHIND:
         raise Interrupted(f"the schema is not what it should be after that: {now.examination.message}")
     updated = sum(part["updated"] for part in (work.prepared or {}).values())
@@ -386,6 +432,55 @@ def prepare(work: Work) -> dict[str, Any]:
     }
 
 
+def do_ahead(work: Work, revision: str) -> list[dict[str, str]]:
+    """Do the statements of pending migrations that keep nobody out. Returns those that were left, and why."""
+    work.connection.select_db(work.database)
+    # First, so that the store does not look like one that an interrupted migration left.
+    work.rows(
+        f"CREATE TABLE IF NOT EXISTS {ahead.PREPARED} (revision varchar(32) NOT NULL PRIMARY KEY, "
+        "started datetime NOT NULL)"
+    )
+    work.rows(f"INSERT IGNORE INTO {ahead.PREPARED} VALUES (%s, UTC_TIMESTAMP())", revision)
+    # What `mlflow db prepopulate-trace-analytics` has done is known for done from here on.
+    found = work.look().examination
+    last = work.catalogue.position(work.target.head)
+    left: list[dict[str, str]] = []
+
+    def take(entry: catalogue.Revision, number: int, order: ahead.Order) -> bool:
+        if work.catalogue.position(entry.revision) > last or number in found.ahead.get(entry.revision, ()):
+            return number in found.ahead.get(entry.revision, ())
+        statement = entry.statements[number].sql
+        problem = beside_writers(work, ahead.online(entry.statements[number], order.made))
+        if problem:
+            left.append({"revision": entry.revision, "statement": statement, "problem": problem})
+        return problem is None
+
+    work.rows(f"SET SESSION lock_wait_timeout = {AHEAD_WAIT_SECONDS:d}")
+    try:
+        for _taken in ahead.walk(work.catalogue, revision, take):
+            pass
+    finally:
+        if work.connection.open:
+            work.rows(f"SET SESSION lock_wait_timeout = {work.params['lock_timeout']:d}")
+    return left
+
+
+def beside_writers(work: Work, statement: str) -> str | None:
+    """Execute `statement`, which keeps nobody out for long. Returns why that cannot be."""
+    for again in range(AHEAD_TRIES - 1, -1, -1):
+        try:
+            work.rows(statement)
+            return None
+        except Exception as error:  # pymysql's own classes may be missing
+            if blockers.code_of(error) in NOT_ONLINE:
+                return connection.describe_error(error, work.login.address)
+            if blockers.code_of(error) != ER_LOCK_WAIT_TIMEOUT:
+                raise
+        if again:
+            time.sleep(AHEAD_WAIT_SECONDS)
+    return f"a transaction held the table for more than {AHEAD_TRIES * 2 * AHEAD_WAIT_SECONDS} s"
+
+
 def convert(work: Work) -> dict[str, Any]:
     """Bring the database to one character set, collation and row format. Returns the module's result."""
     survey = work.look()
@@ -395,8 +490,7 @@ def convert(work: Work) -> dict[str, Any]:
             f"{work.database} is not converted, nothing was changed: it is {found.state}. {found.message}"
         )
     known = work.catalogue.schema(found.revision) if found.revision else frozenset()
-    if found.half_applied:
-        known |= found.half_applied.revision.after(known, found.half_applied.numbers)
+    known |= found.schema
     database = conversion.read_database(work.connection, work.database)
     target = work.params["collation"] or conversion.target_collation(database)
     if not conversion.EXACT.match(target):
@@ -613,7 +707,7 @@ def do(work: Work) -> dict[str, Any]:
     before = work.look()
     plan = plan_of(work, before)
     rows = {name: table.rows for name, table in before.live.tables.items()}
-    described = [describe_revision(revision, work.catalogue, rows) for revision in plan]
+    described = describe_pending(before.examination, plan, work.catalogue, rows)
     migrated = migrate(work)
     now = before
     if migrated and work.check_mode:

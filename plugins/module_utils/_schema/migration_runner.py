@@ -140,15 +140,16 @@ def rows_again(cursor: Any, statement: str, parameters: Any, many: bool) -> int:
 
 
 def skip_done(
-    revision: str, done: Iterable[str], written: Iterable[str], known: Iterable[str]
+    revision: str, done: Iterable[str], written: Iterable[str] = (), known: Iterable[str] | None = None
 ) -> Callable[..., Any]:
     """What leaves out the statements that an interrupted migration has done.
 
     `done` are its schema statements that were done, `written` the templates of the statements whose rows those
     committed, `known` all of its statements: one that is none of them ends the run before it is executed. So does
-    one that changes rows, where others have done so: it may be done as well.
+    one that changes rows, where others have done so: it may be done as well. None: it was not interrupted, and what
+    is done was done ahead.
     """
-    left, rows, every = list(done), set(written), set(known)
+    left, rows, every = list(done), set(written), None if known is None else set(known)
 
     def change(cursor: Any, statement: str, parameters: Any, many: bool) -> tuple[str, Any, int | None]:
         text = normalise(statement)
@@ -160,7 +161,7 @@ def skip_done(
         if text in left:
             left.remove(text)
             return LEFT_OUT, (), 0
-        if text not in every and (rows or first_word(text) not in WRITING_ROWS):
+        if every is not None and text not in every and (rows or first_word(text) not in WRITING_ROWS):
             raise RuntimeError(f"the migration {revision} wants a statement that is not its own: {text}")
         return statement, parameters, None
 
@@ -181,11 +182,13 @@ def accept_own_columns() -> None:
 def prepare(engine: Any) -> dict[str, dict[str, int]]:
     """Compute ahead what the migration 75868b020152 computes of traces. MLflow may go on meanwhile.
 
-    As `mlflow db prepopulate-trace-analytics` does, whose address would be for everyone to read.
+    As `mlflow db prepopulate-trace-analytics` does, whose address would be for everyone to read. That command wants a
+    store at the revision before; that all it reads is there, the caller has found out.
     """
-    from mlflow.store.db.trace_analytics_prepopulation import prepopulate_trace_analytics
+    import mlflow.store.db.trace_analytics_prepopulation as analytics
 
-    found = prepopulate_trace_analytics(engine)
+    analytics._validate_schema_revision = lambda *_arguments: None
+    found = analytics.prepopulate_trace_analytics(engine)
     parts = {"traces": found.traces, "spans": found.spans, "assessments": found.assessments}
     return {name: {"scanned": part.scanned, "updated": part.updated} for name, part in parts.items()}
 
@@ -262,10 +265,12 @@ def main() -> None:
         if number and not sys.stdin.readline():
             raise SystemExit("stopped before revision " + revision)
         started = time.monotonic()
-        finish = order.get("finish") or {}
+        finish, ahead = order.get("finish") or {}, (order.get("ahead") or {}).get(revision)
         end = None
         if finish.get("revision") == revision:
             end = listen(engine, skip_done(revision, finish["done"], finish["written"], finish["known"]))
+        elif ahead:
+            end = listen(engine, skip_done(revision, ahead))
         migrations.upgrade(engine, revision)
         if end:
             end()

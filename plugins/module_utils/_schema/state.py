@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 from urllib.parse import unquote
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import ahead
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.catalogue import (
     INITIAL,
     Catalogue,
@@ -40,6 +41,8 @@ NAMED_IN_A_MESSAGE = 5  # objects
 
 # Stands in the database while an initialisation is under way. MLflow has no table of this name.
 MARKER = "mlflow_ops_initialising"
+# Tables of this collection's, which are no part of MLflow's schema.
+OWN_TABLES = frozenset({MARKER, ahead.PREPARED})
 VERSION_TABLES = {"tracking": "alembic_version", "auth": "alembic_version_auth"}
 
 
@@ -72,6 +75,8 @@ class Examination:
     half_applied: HalfApplied | None = None
     # The lines that the store has of the catalogue, those of statements that were done among them.
     schema: frozenset[str] = frozenset()
+    # The numbers of the statements of later revisions that were done ahead, by revision.
+    ahead: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 def examine(
@@ -155,11 +160,11 @@ def misspelt(
 def own_lines(live: LiveSchema, catalogue: Catalogue) -> tuple[frozenset[str], frozenset[str]]:
     """The lines about tables that ever were the app's, and all others.
 
-    In neither are the marker, the tables of MLflow's other app, where the two share a database, and the indexes that
-    this collection makes.
+    In neither are this collection's tables and indexes, and the tables of MLflow's other app, where the two share a
+    database.
     """
     known = catalogue.tables
-    foreign = {MARKER}
+    foreign = set(OWN_TABLES)
     for app, version_table in VERSION_TABLES.items():
         if app != catalogue.app and version_table in live.tables:
             foreign |= load(app).tables - known
@@ -207,6 +212,11 @@ def compare_with(
     if revision is None:
         # The version table is made by the first migration, and gets its row at that migration's end.
         position, before = first_step(lines, live, catalogue)
+    early: ahead.Done = {}
+    if revision is not None and live.prepared is not None:
+        since = min(live.prepared, revision, key=catalogue.position)
+        early = ahead.done(catalogue, since, revision, lines, live.collation)
+        before = ahead.after(catalogue, before, early)
 
     def differences(expected: frozenset[str]) -> list[Difference]:
         return compare(expected, lines, live.collation, catalogue)
@@ -215,12 +225,13 @@ def compare_with(
     pending = catalogue.revisions[position + 1 : catalogue.position(head) + 1]
     next_one = catalogue.revisions[position + 1] if position + 1 < len(catalogue.revisions) else None
     best: frozenset[int] = frozenset()
+    own = frozenset() if next_one is None else early.get(next_one.revision, frozenset())
     best_drift = drift
     if next_one is not None and (drift or revision is None):
         # Of points that fit equally well, the one with exactly these objects.
         best_fit = (len(drift), len(before ^ lines))
         for point in next_one.points(lines):
-            after = next_one.after(before, point)
+            after = next_one.after(before, point | own)
             found = differences(after)
             if (fit := (len(found), len(after ^ lines))) < best_fit and len(found) < len(drift or lines):
                 best, best_drift, best_fit = point, found, fit
@@ -228,12 +239,12 @@ def compare_with(
         nearest = without_revision(lines, live, versions, catalogue, len(best_drift))
         if nearest is not None:
             return Examination(DRIFTED, None, head, nearest[0], (), nearest[1])
-    # What may be done ahead is no beginning of a migration.
-    ahead = best if next_one is not None and best and best <= next_one.ahead else frozenset()
-    if ahead and next_one is not None:
-        before, drift, best = next_one.after(before, ahead), best_drift, frozenset()
+    # What MLflow's own command does ahead is no beginning of a migration.
+    prepopulated = best if next_one is not None and best and best <= next_one.ahead else frozenset()
+    if prepopulated and next_one is not None:
+        before, drift, best = next_one.after(before, prepopulated), best_drift, frozenset()
     if next_one is not None and (best or revision is None):
-        half = HalfApplied(next_one, best)
+        half = HalfApplied(next_one, best | own)
         rest = f" In addition, {counted(best_drift)} from the expected schema." if best_drift else ""
         return Examination(
             HALF_APPLIED,
@@ -245,11 +256,20 @@ def compare_with(
             (next_one,) if not pending else tuple(pending),
             best_drift,
             half,
-            next_one.after(before, best),
+            next_one.after(before, half.numbers),
+            early,
         )
     prepared = ""
-    if ahead and next_one is not None:
-        whole = "all" if ahead == next_one.ahead else f"{len(ahead)} of the {len(next_one.ahead)}"
+    if early:
+        number = sum(map(len, early.values()))
+        prepared = (
+            f" {number} statements of {'pending' if pending else 'later'} migrations are done ahead. MLflow works as "
+            "before; an upgrade with this collection continues from there, `mlflow db upgrade` does not."
+        )
+    elif prepopulated and next_one is not None:
+        whole = (
+            "all" if prepopulated == next_one.ahead else f"{len(prepopulated)} of the {len(next_one.ahead)}"
+        )
         prepared = (
             f" It has {whole} columns of the next revision, {next_one.revision}, which `mlflow db "
             "prepopulate-trace-analytics` adds ahead: MLflow works as before, and an upgrade continues from there."
@@ -264,10 +284,16 @@ def compare_with(
             tuple(pending),
             drift,
             schema=before,
+            ahead=early,
         )
     if position == catalogue.position(head):
         return Examination(
-            CURRENT, revision, head, f"The schema is that of {wanted}.{prepared}", schema=before
+            CURRENT,
+            revision,
+            head,
+            f"The schema is that of {wanted}.{prepared}",
+            schema=before,
+            ahead=early,
         )
     if pending:
         many = "1 migration is" if len(pending) == 1 else f"{len(pending)} migrations are"
@@ -278,6 +304,7 @@ def compare_with(
             f"{many} pending for {wanted}: upgrade it.{prepared}",
             tuple(pending),
             schema=before,
+            ahead=early,
         )
     releases = catalogue.mlflow_versions(catalogue.revisions[position].revision)
     by = f"MLflow {releases[0]}" if releases else "a newer MLflow"
@@ -340,15 +367,24 @@ def counted(drift: list[Difference]) -> str:
     return f"{many} ({', '.join(named)}{more})"
 
 
-def describe_revision(revision: Revision, catalogue: Catalogue, rows: dict[str, int]) -> dict[str, Any]:
-    """A pending revision as modules return it."""
-    tables = list(revision.tables)
-    return {
-        "revision": revision.revision,
-        "title": revision.title,
-        "kinds": list(revision.kinds),
-        "tables": tables,
-        "statements": len(revision.statements),
-        "rows": sum(rows.get(table, 0) for table in tables),
-        "mlflow_version": catalogue.first_release(revision.revision),
-    }
+def describe_pending(
+    found: Examination, pending: Sequence[Revision], catalogue: Catalogue, rows: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Pending revisions as modules return them."""
+    online: Mapping[str, frozenset[int]] = {}
+    if found.state == BEHIND and found.revision is not None:
+        online = ahead.possible(catalogue, found.revision, found.head)
+    return [
+        {
+            "revision": one.revision,
+            "title": one.title,
+            "kinds": list(one.kinds),
+            "tables": list(one.tables),
+            "statements": len(one.statements),
+            "online": len(online.get(one.revision, ())),
+            "ahead": len(found.ahead.get(one.revision, ())),
+            "rows": sum(rows.get(table, 0) for table in one.tables),
+            "mlflow_version": catalogue.first_release(one.revision),
+        }
+        for one in pending
+    ]

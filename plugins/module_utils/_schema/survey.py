@@ -15,15 +15,16 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.co
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query, quoted
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    ahead,
+    conversion,
+    extra_indexes,
+    transactions,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     blockers as schema_blockers,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     catalogue as schema_catalogue,
-)
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
-    conversion,
-    extra_indexes,
-    transactions,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     default_experiment as schema_default_experiment,
@@ -43,7 +44,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.s
     VERSION_TABLES,
     WHOLE,
     Examination,
-    describe_revision,
+    describe_pending,
     examine,
 )
 
@@ -155,6 +156,10 @@ def look(
     catalogue = schema_catalogue.load(wanted.app)
     live = read_schema(connection, database)
     live, versions, legacy = versions_of(connection, database, live, wanted.app)
+    if ahead.PREPARED in live.tables:
+        rows = query(connection, f"SELECT revision FROM {quoted(database, ahead.PREPARED)} ORDER BY started")
+        # The other app's are there too, where the two share a database.
+        live = replace(live, prepared=next((str(row[0]) for row in rows if str(row[0]) in catalogue), None))
     examination = examine(live, versions, catalogue, wanted.head, str(wanted))
     server = schema_blockers.read_server(connection, database)
     files = file_sizes(connection, database, data_directory, "PROCESS" in server.global_privileges)
@@ -268,7 +273,12 @@ def steps_of(found: Examination) -> schema_blockers.Steps:
     if found.state not in (BEHIND, HALF_APPLIED):
         return []
     return [
-        (one, half.todo if half is not None and one == half.revision else one.statements)
+        (
+            one,
+            half.todo
+            if half is not None and one == half.revision
+            else [s for n, s in enumerate(one.statements) if n not in found.ahead.get(one.revision, ())],
+        )
         for one in found.pending
     ]
 
@@ -412,7 +422,7 @@ def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
         "head": wanted.head,
         "mlflow_version": wanted.mlflow_version,
         "mlflow_versions": catalogue.mlflow_versions(str(found.revision)) if known else [],
-        "pending": [describe_revision(revision, catalogue, rows) for revision in found.pending],
+        "pending": describe_pending(found, found.pending, catalogue, rows),
         "half_applied": None
         if half is None
         else {
@@ -426,6 +436,7 @@ def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
         "tables": [
             {"name": name, "rows": table.rows, "bytes": table.bytes}
             for name, table in sorted(survey.live.tables.items())
+            if name != ahead.PREPARED
         ],
         "default_experiment": survey.default_experiment,
         "sessions": list(survey.server.sessions),

@@ -31,7 +31,8 @@ MARKS = {"done": "applied", "half": "half applied", "pending": "pending", "futur
 
 KINDS = """<p class="soft">Additive leaves existing rows alone. Keys replaces indexes, foreign keys or checks.
 Rebuild changes columns or primary keys, for which MySQL may copy the table. Data writes rows. Destructive
-drops columns or tables. Rows is the number of rows in the named tables, as the server estimates it.</p>"""
+drops columns or tables. Online is how many of its statements an upgrade executes while MLflow goes on, of all of
+them. Rows is the number of rows in the named tables, as the server estimates it.</p>"""
 
 
 class BadInput(ValueError):
@@ -120,8 +121,17 @@ def _pending(info: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _pending_total(pending: Sequence[Mapping[str, Any]]) -> str:
-    total = sum(step.get("statements") or 0 for step in pending)
-    return _count(len(pending), "revision") + (f", {_count(total, 'statement')}" if total else "")
+    total, online, done = (
+        sum(step.get(key) or 0 for step in pending) for key in ("statements", "online", "ahead")
+    )
+    text = _count(len(pending), "revision") + (f", {_count(total, 'statement')}" if total else "")
+    if done and done == online:
+        return f"{text}, {_count(done)} of them done ahead"
+    if online:
+        return f"{text}, {_count(online)} of them while MLflow goes on" + (
+            f" ({_count(done)} done)" if done else ""
+        )
+    return text
 
 
 def _thing(drift: Mapping[str, Any]) -> str:
@@ -183,6 +193,11 @@ def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[s
     return lines
 
 
+def _online(step: Mapping[str, Any]) -> str:
+    """How many of the statements need no lock."""
+    return f"{step.get('online') or 0}/{step.get('statements') or 0}"
+
+
 def text_report(info: Mapping[str, Any], host: str = "") -> str:
     sections = [
         _text_headline(info, host),
@@ -236,13 +251,14 @@ def _text_pending(info: Mapping[str, Any]) -> list[str]:
             _clean(step["revision"]),
             _clean(step.get("mlflow_version") or "?"),
             ", ".join(map(_clean, _list(step, "kinds"))),
+            _online(step),
             _count(step.get("rows")),
             ", ".join(map(_clean, _list(step, "tables"))),
         ]
         for step in pending
     ]
-    header = ["REVISION", "MLFLOW", "KINDS", "ROWS", "TABLES"]
-    return [f"Pending: {_pending_total(pending)}", *_columns([header, *rows], [3])] if rows else []
+    header = ["REVISION", "MLFLOW", "KINDS", "ONLINE", "ROWS", "TABLES"]
+    return [f"Pending: {_pending_total(pending)}", *_columns([header, *rows], [3, 4])] if rows else []
 
 
 def _text_drift(info: Mapping[str, Any]) -> list[str]:
@@ -557,12 +573,12 @@ def _html_pending(info: Mapping[str, Any]) -> str:
             f"{_h(step.get('title') or '')}<br>{_code(step['revision'])}{_on(step)}",
             _h(step.get("mlflow_version") or "?"),
             " ".join(_tag(kind, tones.get(kind, "calm")) for kind in _list(step, "kinds")),
-            _count(step.get("statements")),
+            _online(step),
             _count(step.get("rows")),
         )
         for step in pending
     ]
-    header = ["Revision, and the tables it changes", "First MLflow", "Kinds", ">Statements", ">Rows"]
+    header = ["Revision, and the tables it changes", "First MLflow", "Kinds", ">Online", ">Rows"]
     table = _html_table(header, rows, "cards", "Pending revisions") if rows else ""
     return _section("Pending", table + KINDS if rows else "", _pending_total(pending))
 

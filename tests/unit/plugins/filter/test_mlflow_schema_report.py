@@ -31,6 +31,8 @@ PENDING = [
         "kinds": ["additive"],
         "tables": [],
         "statements": 16,
+        "online": 15,
+        "ahead": 3,
         "rows": 0,
         "mlflow_version": "3.8.0",
     },
@@ -43,6 +45,8 @@ PENDING = [
             *("registered_model_aliases", "registered_model_tags", "webhooks"),
         ],
         "statements": 3,
+        "online": 1,
+        "ahead": 0,
         "rows": 48213977,
         "mlflow_version": "3.9.0",
     },
@@ -52,6 +56,8 @@ PENDING = [
         "kinds": ["keys"],
         "tables": ["jobs"],
         "statements": 1,
+        "online": 0,
+        "ahead": 0,
         "rows": None,
         "mlflow_version": None,
     },
@@ -226,15 +232,18 @@ def test_releases_and_app() -> None:
 
 def test_pending_is_a_table() -> None:
     lines = section(report(SAMPLES["behind"]), "Pending")
-    assert lines[0] == "Pending: 3 revisions, 20 statements"
+    assert lines[0] == "Pending: 3 revisions, 20 statements, 16 of them while MLflow goes on (3 done)"
     header, first, second = lines[1:4]
     starts = [header.index(word) for word in ("REVISION", "MLFLOW", "KINDS", "TABLES")]
     assert [second.index(word) for word in ("5d2d", "3.9.0", "rebuild", "evaluation")] == starts
+    end = header.index("ONLINE") + len("ONLINE")
+    assert first[:end].endswith(" 15/16") and second[:end].endswith("   1/3")
     end = header.index("ROWS") + len("ROWS")
     assert first[:end].endswith("  0") and second[:end].endswith(" 48,213,977")
-    # The many tables go on below, and the revision without a release says so.
-    assert all(line.startswith(" " * starts[-1]) for line in lines[4:-1]) and len(lines) > 5
-    assert lines[-1].split() == ["dc11669786a5", "?", "keys", "?", "jobs"]
+    # The many kinds and tables go on below, and the revision without a release says so.
+    assert lines[4].split()[0] == "destructive" and lines[4].index("destructive") == starts[2]
+    assert all(line.startswith(" " * starts[-1]) for line in lines[5:-1]) and len(lines) > 6
+    assert lines[-1].split() == ["dc11669786a5", "?", "keys", "0/1", "?", "jobs"]
 
 
 def test_what_makes_an_empty_store_is_not_listed() -> None:
