@@ -317,8 +317,13 @@ def test_what_a_migration_computes_of_traces_is_computed_ahead(
     """While the old MLflow goes on, which is at its revision still; and the upgrade finds it done."""
     prepared = {**options, "mlflow_version": MLFLOW, "state": "prepared"}
     make(connection, "0584bdc529eb")
-    other = run_module("mlflow_schema", prepared)
-    assert (other.failed, other["changed"], other["prepared"]) == (False, False, None)
+    empty = run_module("mlflow_schema", prepared)
+    assert (empty.failed, empty["changed"], empty["prepared"]) == (False, True, None)
+    fill_tables.fill(connection, DATABASE, fill_tables.ROWS)
+    older = run_module("mlflow_schema", prepared)
+    assert older["prepared"]["traces"] == {"scanned": 3, "updated": 3}
+    upgraded = run_module("mlflow_schema", {**prepared, "state": "upgraded"})
+    assert (upgraded["state"], upgraded["drift"]) == ("current", [])
     query(connection, f"DROP DATABASE {DATABASE}")
     query(connection, f"CREATE DATABASE {DATABASE} COLLATE utf8mb4_0900_bin")
     connection.select_db(DATABASE)

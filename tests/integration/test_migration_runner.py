@@ -121,6 +121,24 @@ def test_what_is_not_done_is_done(mysql: MySQL, finishing: Any) -> None:
     assert rows(mysql) == [(1, 5.0), (2, 6.0), (3, 0.3)]
 
 
+def test_a_key_that_replaces_one_is_not_checked_with_every_row(engine: Any) -> None:
+    """That keeps MySQL from copying the table; any other statement is checked, and all of them afterwards."""
+    key = "ALTER TABLE moved ADD CONSTRAINT fk FOREIGN KEY(id) REFERENCES parents (id)"
+    end = runner.without_checks(engine, [runner.normalise(f"{key} ON DELETE CASCADE")])
+    asked = sa.text("SELECT @@SESSION.foreign_key_checks")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE parents (id INT PRIMARY KEY)")
+        with pytest.raises(sa.exc.IntegrityError):
+            connection.exec_driver_sql(key)
+        # The rows have no parent, and nobody looks.
+        connection.exec_driver_sql(f"{key}  ON DELETE CASCADE")
+        assert connection.execute(asked).scalar() == 1
+        connection.exec_driver_sql("ALTER TABLE moved DROP FOREIGN KEY fk")
+        end()
+        with pytest.raises(sa.exc.IntegrityError):
+            connection.exec_driver_sql(f"{key} ON DELETE CASCADE")
+
+
 def test_rows_are_not_changed_by_a_statement_that_nobody_knows(mysql: MySQL, finishing: Any) -> None:
     before = rows(mysql)
     with finishing(MOVED).begin() as connection:

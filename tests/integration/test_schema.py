@@ -541,6 +541,66 @@ def test_upgrade_one_revision_at_a_time(store: MySQL, migrate: Migrate) -> None:
     assert "ahead" in message and "nothing was changed" in message
 
 
+def test_what_only_adds_is_done_beside_writers(store: MySQL, migrate: Migrate) -> None:
+    ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
+    store.execute(f"INSERT INTO {table('experiments')} (name, lifecycle_stage) VALUES ('kept', 'active')")
+    before = content(store)
+    ok(migrate(state="prepared", check=True), changed=True)
+    assert content(store) == before
+    done = ok(migrate(state="prepared"), changed=True)
+    assert (done["state"], done["revision"], done["drift"], done["left"]) == (
+        "behind",
+        BEFORE_TRIGGERS,
+        [],
+        [],
+    )
+    assert "table endpoints" in done["diff"]["after"] and "table endpoints" not in done["diff"]["before"]
+    assert "done ahead" in done["message"] and "mlflow_ops_prepared" in tables(store)
+    store.execute(f"INSERT INTO {table('experiments')} (name, lifecycle_stage) VALUES ('later', 'active')")
+    ok(migrate(state="prepared"), changed=False)
+    plan = ok(migrate(state="upgraded", check=True), changed=True)["plan"]
+    assert sum(step["ahead"] for step in plan) == sum(step["online"] for step in plan) > 100
+    ok(migrate(state="repaired"), changed=False)
+    result = ok(migrate(state="upgraded"), changed=True)
+    assert (result["state"], result["drift"]) == ("current", [])
+    assert [step["revision"] for step in result["applied"]] == list(MIGRATIONS.between(BEFORE_TRIGGERS) or ())
+    assert "mlflow_ops_prepared" not in tables(store)
+    names = {name for (name,) in store.execute(f"SELECT name FROM {table('experiments')}")}
+    assert {"kept", "later"} <= names
+    ok(migrate(state="prepared"), changed=False)
+
+
+def test_a_table_that_a_transaction_holds_is_left(store: MySQL, migrate: Migrate) -> None:
+    ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
+    reader = store.root()
+    try:
+        with reader.cursor() as cursor:
+            cursor.execute("START TRANSACTION")
+            cursor.execute(f"SELECT COUNT(*) FROM {table('jobs')}", ())
+            done = ok(migrate(state="prepared"), changed=True)
+    finally:
+        reader.close()
+    # What refers to it needs it too.
+    assert {one["statement"].split()[2] for one in done["left"]} == {"jobs", "job_locks"}
+    assert {one["problem"] for one in done["left"]} == {"a transaction held the table all the time"}
+    assert (done["state"], done["drift"]) == ("behind", [])
+    # What is left is done the next time, or by the migrations.
+    ok(migrate(state="upgraded"), changed=True)
+
+
+def test_a_lower_revision_leaves_what_is_done_ahead(store: MySQL, migrate: Migrate) -> None:
+    ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
+    ok(migrate(state="prepared"), changed=True)
+    after = (MIGRATIONS.between(BEFORE_TRIGGERS) or ())[1]
+    result = ok(migrate(state="upgraded", revision=after), changed=True)
+    assert (result["state"], result["revision"], result["drift"]) == ("current", after, [])
+    assert "later migrations are done ahead" in result["message"] and "mlflow_ops_prepared" in tables(store)
+    result = ok(migrate(state="upgraded"), changed=True)
+    assert (result["state"], result["drift"]) == ("current", []) and "mlflow_ops_prepared" not in tables(
+        store
+    )
+
+
 def test_repair_what_an_upgrade_left(store: MySQL, migrate: Migrate) -> None:
     ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
     ok(migrate(state="repaired"), changed=False)

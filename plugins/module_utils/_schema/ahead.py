@@ -135,6 +135,13 @@ def referenced(line: str) -> set[tuple[str, str]]:
     return {(match["parent"], name) for column in columns for name in (column, f"key {column}")}
 
 
+def tables_of(statement: Statement) -> set[str]:
+    """The tables that a statement which adds has to have for itself for a moment."""
+    return {table_of(line) for line in statement.added} | {
+        parent for line in statement.added for parent, _column in referenced(line)
+    }
+
+
 def harmless(statement: Statement) -> bool:
     """Whether it adds to a table with rows without keeping writers out, and without a rule for them."""
     if re.match(r"CREATE INDEX ", statement.sql):

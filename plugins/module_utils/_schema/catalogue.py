@@ -25,6 +25,8 @@ TEXTS = {"tracking": catalogue_tracking.TEXT, "auth": catalogue_auth.TEXT}
 # goes on. The migration makes those that are missing.
 PREPOPULATED = "75868b020152"
 PRERELEASE = re.compile(r"[a-z]")
+# What a foreign key refers to, without its name and what it does on changes.
+REFERENCE = re.compile(r"^foreign key \S+ \(.*?\) -> \S+ \(.*?\)")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,23 @@ class Revision:
             return frozenset()
         first_other = next(n for n, s in enumerate(self.statements) if " ADD COLUMN " not in s.sql)
         return frozenset(range(first_other))
+
+    @cached_property
+    def replaced_keys(self) -> frozenset[int]:
+        """The numbers of the statements that add a foreign key in the place of one that refers to the same.
+
+        Not in the migration that has the columns compared otherwise meanwhile.
+        """
+        gone: set[str] = set()
+        found = set()
+        for number, statement in enumerate(self.statements):
+            if any(line.startswith("column ") for line in statement.removed):
+                return frozenset()
+            added = {match.group() for line in statement.added if (match := REFERENCE.match(line))}
+            if added and added <= gone:
+                found.add(number)
+            gone |= {match.group() for line in statement.removed if (match := REFERENCE.match(line))}
+        return frozenset(found)
 
     @cached_property
     def replaced(self) -> frozenset[str]:

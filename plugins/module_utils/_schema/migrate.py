@@ -60,7 +60,8 @@ ER_LOCK_WAIT_TIMEOUT = 1205
 NOT_ONLINE = (1799, 1845, 1846, 4092)
 # Whoever waits for a table keeps those out who come after.
 AHEAD_WAIT_SECONDS = 2
-AHEAD_TRIES = 5
+AHEAD_TRIES = 3
+HELD = "a transaction held the table all the time"
 CONSTRAINT = re.compile(r"\bDROP (?P<kind>FOREIGN KEY|CHECK|INDEX|CONSTRAINT) `?(?P<name>\w+)`?")
 
 
@@ -188,7 +189,11 @@ class Work:
             "session": connection.session_settings(),
             "lock_timeout": self.params["lock_timeout"],
             "revisions": revisions,
-            "ahead": self.statements_ahead(),
+            "ahead": self.statements_of(self.ahead),
+            # Nobody writes meanwhile, and the key that it replaces was checked with every row.
+            "unchecked": self.statements_of(
+                {one.revision: one.replaced_keys for one in self.catalogue.revisions if one.replaced_keys}
+            ),
             **order,
         }
         python = os.path.join(self.params["virtualenv"], "bin", "python")
@@ -244,15 +249,15 @@ class Work:
         except BrokenPipeError:  # it ended early, and its exit status says why
             pass
 
-    def statements_ahead(self) -> dict[str, list[str]]:
-        """The statements that were done ahead, by revision, as the runner compares them."""
+    def statements_of(self, numbers: ahead.Done) -> dict[str, list[str]]:
+        """Statements by revision, as the runner compares them."""
         return {
             entry.revision: [
                 migration_runner.normalise(entry.statements[number].sql)
-                for number in sorted(self.ahead[entry.revision])
+                for number in sorted(numbers[entry.revision])
             ]
             for entry in self.catalogue.revisions
-            if entry.revision in self.ahead
+            if entry.revision in numbers
         }
 
     def look_at(self, revision: str) -> list[Difference]:
@@ -414,7 +419,9 @@ def prepare(work: Work) -> dict[str, Any]:
     if missing:
         result["left"] = do_ahead(work, found.revision)
     now = work.look()
-    if ahead.analysable(work.catalogue, found.revision, work.target.head, now.live.lines):
+    if ahead.analysable(work.catalogue, found.revision, work.target.head, now.live.lines) and work.rows(
+        f"SELECT 1 FROM {quoted(work.database, 'trace_info')} LIMIT 1"
+    ):
         work.run([], prepare=True)
         now = work.look()
     if now.examination.state != BEHIND:
@@ -445,14 +452,18 @@ def do_ahead(work: Work, revision: str) -> list[dict[str, str]]:
     found = work.look().examination
     last = work.catalogue.position(work.target.head)
     left: list[dict[str, str]] = []
+    held: set[str] = set()
 
     def take(entry: catalogue.Revision, number: int, order: ahead.Order) -> bool:
         if work.catalogue.position(entry.revision) > last or number in found.ahead.get(entry.revision, ()):
             return number in found.ahead.get(entry.revision, ())
-        statement = entry.statements[number].sql
-        problem = beside_writers(work, ahead.online(entry.statements[number], order.made))
+        statement = entry.statements[number]
+        tables = ahead.tables_of(statement)
+        problem = HELD if tables & held else beside_writers(work, ahead.online(statement, order.made))
         if problem:
-            left.append({"revision": entry.revision, "statement": statement, "problem": problem})
+            left.append({"revision": entry.revision, "statement": statement.sql, "problem": problem})
+        if problem == HELD:
+            held.update(tables)
         return problem is None
 
     work.rows(f"SET SESSION lock_wait_timeout = {AHEAD_WAIT_SECONDS:d}")
@@ -478,7 +489,7 @@ def beside_writers(work: Work, statement: str) -> str | None:
                 raise
         if again:
             time.sleep(AHEAD_WAIT_SECONDS)
-    return f"a transaction held the table for more than {AHEAD_TRIES * 2 * AHEAD_WAIT_SECONDS} s"
+    return HELD
 
 
 def convert(work: Work) -> dict[str, Any]:

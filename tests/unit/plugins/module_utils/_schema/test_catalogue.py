@@ -253,3 +253,18 @@ def test_texts_in_clauses_are_of_no_character_set(charset: str) -> None:
     """MySQL writes that of the connection, or of the column that they are compared with."""
     clause = f"(`a` in (_{charset}\\'x\\',_{charset}\\'_{charset} y\\'))"
     assert schema_live._expression(clause) == f"(`a` in ('x','_{charset} y'))"
+
+
+def test_foreign_keys_that_replace_one_on_the_same_columns() -> None:
+    """Whose rows were checked already: not those with other columns, or with columns that are compared otherwise."""
+    catalogue = schema_catalogue.load()
+    found = {
+        entry.revision: sorted(entry.statements[n].sql.split()[2] for n in entry.replaced_keys)
+        for entry in catalogue.revisions
+        if entry.replaced_keys
+    }
+    assert found == {
+        "5b0e9adcef9c": ["trace_request_metadata", "trace_tags"],
+        "0584bdc529eb": ["datasets"],
+        "6f8d9c3b2a1e": ["trace_info"],
+    }
