@@ -121,7 +121,8 @@ test-samples: .venv/dev .cache/test-packages $(BASE_IMAGE) ## A sample of the lo
 .PHONY: test-catalogue
 test-catalogue: .venv/dev $(BASE_IMAGE) ## The catalogue against MLflow, and a sample of the interruptions
 	python tools/build_catalogue.py --check
-	python tests/harness/interruptions.py --sample 1 --draw 16 --seed $(SEED)
+	python tests/harness/interruptions.py --sample 1 --draw 12 --seed $(SEED)
+	python tests/harness/interruptions.py --prepare --draw 4 --seed $(SEED)
 
 .PHONY: lint
 lint: .venv/dev .cache/test-packages ## Formats, lint, types, documentation, sanity
@@ -175,8 +176,13 @@ scenarios: hosts
 	tools/molecule.sh --sample
 
 .PHONY: test-interruptions
-test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after every statement, repair, upgrade
+test-interruptions: .venv/dev $(BASE_IMAGE) ## Interrupt every migration after every statement, repair, upgrade; and what is done ahead
 	python tests/harness/interruptions.py $(if $(SAMPLE),--sample $(SAMPLE))
+	python tests/harness/interruptions.py --prepare
+
+.PHONY: test-upgrades
+test-upgrades: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Kill an upgrade of the schema at 50 random moments under eight clients, and run it again (ROUNDS=n)
+	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python tests/harness/upgrade_kills.py $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: test-releases
 test-releases: .venv/dev $(BASE_IMAGE) ## Make a store with every release of MLflow, check it, upgrade it (RELEASES="1.30.1 3.5.1")
@@ -234,8 +240,8 @@ bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 host
 	python bench/bench_fleet.py $(if $(HOSTS),--hosts $(HOSTS))
 
 .PHONY: bench-upgrade
-bench-upgrade: .venv/dev .cache/test-packages $(BASE_IMAGE) ## How long an upgrade of the schema keeps writers out, against mlflow db upgrade, as ratios (FROM="2.9.2,3.8.1" ROUNDS=n)
-	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python bench/bench_upgrade.py $(if $(FROM),--from $(FROM)) $(if $(ROUNDS),--rounds $(ROUNDS))
+bench-upgrade: .venv/dev .cache/test-packages $(BASE_IMAGE) ## How long an upgrade of the schema keeps writers out, against mlflow db upgrade, as ratios (FROM="2.9.2,3.8.1" ROUNDS=n RUNS=100000 TRACES=1000000)
+	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python bench/bench_upgrade.py $(if $(FROM),--from $(FROM)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RUNS),--runs $(RUNS)) $(if $(TRACES),--traces $(TRACES))
 
 .PHONY: bench-backup
 bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore against mysqldump, and writer throughput meanwhile, as ratios (ROWS="1000000 10000000")

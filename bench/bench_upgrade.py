@@ -5,10 +5,13 @@ Two stores with the same old release of MLflow are deployed side by side, and ei
 upgraded by playbooks/upgrade_schema.yml, which ends the clients' connections; on the other the clients are stopped, as
 MLflow wants it, and `mlflow db upgrade` of the same new release runs. Who goes first changes from round to round.
 
+With --runs and --traces the stores get so many runs with 100 metrics each and traces with two spans each first, half of
+the traces with token counts and costs, and one in ten with an assessment.
+
 The downtime is what a client sees: from the last row that was acknowledged to an old client to the first login of a
 client of the new MLflow, which finds its own revision. Every acknowledged row is looked for afterwards.
 
-usage: bench_upgrade.py [--from 2.9.2,3.8.1] [--rounds 3] [--seconds 5]
+usage: bench_upgrade.py [--from 2.9.2,3.8.1] [--rounds 3] [--seconds 5] [--runs 100000] [--traces 1000000]
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,105 @@ DEFAULTS = ROOT / "roles/mlflow_schema/defaults/main.yml"
 LIBRARIES = ("sqlalchemy==2.0.43", "alembic==1.16.5", "pymysql==1.2.4", "cryptography==50.0.2")
 PORTS = {"ours": 23316, "plain": 23317}
 LOOKS_EVERY = 0.02  # seconds
+METRICS = 100  # of a run
+CHUNK = 1000  # runs or traces in a transaction
+DIGITS = "(SELECT 0 d " + " ".join(f"UNION ALL SELECT {n}" for n in range(1, 10)) + ")"
+NUMBERS = f"(SELECT a.d + 10 * b.d + 100 * c.d AS n FROM {DIGITS} a, {DIGITS} b, {DIGITS} c)"
+# What fills tables, by the table and the columns that the store has.
+RUN, TRACE, SPAN = "LPAD(n, 32, 'r')", "CONCAT('tr-', LPAD(n, 32, '0'))", "LPAD(s.d, 16, '0')"
+OF_RUNS = {
+    "runs": {
+        "run_uuid": RUN,
+        "name": "CONCAT('run-', n)",
+        "source_type": "'LOCAL'",
+        "user_id": "'bench'",
+        "status": "'FINISHED'",
+        "start_time": "1700000000000 + n",
+        "end_time": "1700000001000 + n",
+        "lifecycle_stage": "'active'",
+        "experiment_id": "0",
+    },
+    "params": {"`key`": "CONCAT('p', s.d)", "value": "CONCAT('value ', n)", "run_uuid": RUN},
+    "tags": {"`key`": "CONCAT('t', s.d)", "value": "CONCAT('value ', n)", "run_uuid": RUN},
+    "metrics": {
+        "`key`": "CONCAT('m', s.d MOD 10)",
+        "value": "n / (1 + s.d)",
+        "timestamp": "1700000000000 + s.d",
+        "run_uuid": RUN,
+        "step": "s.d DIV 10",
+        "is_nan": "0",
+    },
+    "latest_metrics": {
+        "`key`": "CONCAT('m', s.d)",
+        "value": "n / (1 + s.d)",
+        "timestamp": "1700000000000 + s.d",
+        "step": "9",
+        "is_nan": "0",
+        "run_uuid": RUN,
+    },
+}
+OF_TRACES = {
+    "trace_info": {
+        "request_id": TRACE,
+        "experiment_id": "0",
+        "timestamp_ms": "1700000000000 + n",
+        "execution_time_ms": "100 + n MOD 900",
+        "status": "'OK'",
+        "request_preview": "REPEAT('q', 100)",
+        "response_preview": "REPEAT('a', 100)",
+    },
+    "trace_tags": {
+        "`key`": "ELT(1 + s.d, 'mlflow.traceName', 'kind')",
+        "value": "'predict'",
+        "request_id": TRACE,
+    },
+    "trace_request_metadata": {
+        "`key`": "ELT(1 + s.d, 'mlflow.trace.session', 'mlflow.trace.tokenUsage')",
+        "value": "ELT(1 + s.d, CONCAT('session-', n DIV 10), "
+        """CONCAT('{"input_tokens": ', n MOD 700, ', "output_tokens": 90, "total_tokens": 790}'))""",
+        "request_id": TRACE,
+    },
+    "trace_metrics": {
+        "request_id": TRACE,
+        "`key`": "ELT(1 + s.d, 'input_tokens', 'output_tokens', 'total_tokens')",
+        "value": "ELT(1 + s.d, n MOD 700, 90, 790)",
+    },
+    "spans": {
+        "trace_id": TRACE,
+        "experiment_id": "0",
+        "span_id": SPAN,
+        "name": "'predict'",
+        "type": "'CHAIN'",
+        "status": "'OK'",
+        "start_time_unix_nano": "1700000000000000000 + n * 1000000",
+        "end_time_unix_nano": "1700000000100000000 + n * 1000000",
+        "content": """CONCAT('{"name": "predict", "attributes": {"a": "', REPEAT('x', 300), '"}}')""",
+        "dimension_attributes": "IF(n MOD 2, JSON_OBJECT('mlflow.llm.model', 'm', 'mlflow.llm.provider', 'p'), NULL)",
+    },
+    "span_metrics": {
+        "trace_id": TRACE,
+        "span_id": "LPAD(0, 16, '0')",
+        "`key`": "ELT(1 + s.d, 'input_cost', 'output_cost', 'total_cost')",
+        "value": "0.001 * (1 + s.d)",
+    },
+    "assessments": {
+        "assessment_id": "CONCAT('a-', n)",
+        "trace_id": TRACE,
+        "name": "'correct'",
+        "assessment_type": "'feedback'",
+        "value": "'true'",
+        "created_timestamp": "1700000000000 + n",
+        "last_updated_timestamp": "1700000000000 + n",
+        "source_type": "'HUMAN'",
+        "valid": "1",
+    },
+}
+# How many rows one number makes in a table, and which numbers do.
+MANY = {
+    **{"params": 2, "tags": 2, "metrics": METRICS, "latest_metrics": 10},
+    **{"trace_tags": 2, "trace_request_metadata": 2, "trace_metrics": 3, "spans": 2, "span_metrics": 3},
+}
+SOME = {"trace_metrics": "n MOD 2", "span_metrics": "n MOD 2", "assessments": "n MOD 10 = 0"}
 # The parts of the lock, by the first task of each.
 PARTS = (
     ("Keep writers out", "lock"),
@@ -67,7 +170,7 @@ class Store:
             "mlflow_mysql_home": str(self.home),
             "mlflow_mysql_container_name": f"bench_upgrade_{name}",
             "mlflow_mysql_port": self.port,
-            "mlflow_mysql_memory_mb": 2048,
+            "mlflow_mysql_memory_mb": 4096,
             "mlflow_backup_directory": str(self.home / "backups"),
             "mysql_base_image_debian_allow_stale": True,
         }
@@ -119,7 +222,7 @@ class Store:
             f"?ssl_ca={self.home}/tls/ca.pem"
         )
 
-    def connect(self) -> Any:
+    def connect(self, timeout: int = 2) -> Any:
         return pymysql.connect(
             host="127.0.0.1",
             port=self.port,
@@ -128,11 +231,36 @@ class Store:
             database="mlflow",
             ssl_ca=str(self.home / "tls/ca.pem"),
             connect_timeout=2,
-            read_timeout=2,
+            read_timeout=timeout,
         )
 
-    def rows(self, statement: str) -> Any:
-        connection = self.connect()
+    def fill(self, runs: int, traces: int) -> None:
+        """Put runs and traces into the tables that there are."""
+        found = self.rows(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'mlflow'"
+        )
+        there = {(table, column) for table, column in found}
+        connection = self.connect(600)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET foreign_key_checks = 0, unique_checks = 0")
+            for count, tables in ((runs, OF_RUNS), (traces, OF_TRACES)):
+                for start in range(0, count, CHUNK):
+                    for table, wanted in tables.items():
+                        columns = {
+                            name: value for name, value in wanted.items() if (table, name.strip("`")) in there
+                        }
+                        if not columns:
+                            continue
+                        cursor.execute(
+                            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM "
+                            f"(SELECT {start} + n AS n FROM {NUMBERS} x) r, (SELECT n AS d FROM {NUMBERS} y "
+                            f"WHERE n < {MANY.get(table, 1)}) s WHERE r.n < {count} AND {SOME.get(table, '1')}"
+                        )
+                    connection.commit()
+            cursor.execute("ANALYZE TABLE " + ", ".join(sorted({table for table, _column in there})))
+
+    def rows(self, statement: str, timeout: int = 2) -> Any:
+        connection = self.connect(timeout)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement)
@@ -179,10 +307,12 @@ class Clients:
 
     def lost(self) -> int:
         """How many of the acknowledged rows are not there."""
-        there = {("run", row[0]) for row in self.store.rows("SELECT run_uuid FROM runs")}
+        there = {("run", row[0]) for row in self.store.rows("SELECT run_uuid FROM runs", 600)}
         there |= {
             ("metric", *row)
-            for row in self.store.rows("SELECT run_uuid, step FROM metrics WHERE value = step")
+            for row in self.store.rows(
+                "SELECT run_uuid, step FROM metrics WHERE `key` = 'loss' AND value = step", 600
+            )
         }
         missing = 0
         for path in self.directory.glob("acknowledged.*"):
@@ -250,17 +380,19 @@ def upgrade_plain(store: Store, clients: Clients, version: str, mlflow: Path) ->
 
 
 def one_round(
-    work: Path, old: str, version: str, head: str, seconds: float, first: str
+    work: Path, old: str, version: str, head: str, options: argparse.Namespace, first: str
 ) -> dict[str, dict[str, Any]]:
     stores = {name: Store(work, name, old) for name in PORTS}
     results: dict[str, dict[str, Any]] = {}
     try:
         for store in stores.values():
             store.deploy()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda store: store.fill(options.runs, options.traces), stores.values()))
         for name in sorted(stores, key=lambda name: name != first):
             store = stores[name]
             clients = Clients(store, work / f"clients-{name}")
-            time.sleep(seconds)
+            time.sleep(options.seconds)
             if name == "ours":
                 results[name] = upgrade_ours(store, clients, version, head)
             else:
@@ -289,6 +421,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="olds", default="2.9.2,3.8.1")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=0)
+    parser.add_argument("--traces", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
     defaults = yaml.safe_load(DEFAULTS.read_text())
@@ -306,9 +440,7 @@ def main() -> None:
             for number in range(options.rounds):
                 for leftover in work.glob("clients-*"):
                     shutil.rmtree(leftover)
-                found = one_round(
-                    work, old, version, head, options.seconds, first=("ours", "plain")[number % 2]
-                )
+                found = one_round(work, old, version, head, options, first=("ours", "plain")[number % 2])
                 results.setdefault(old, []).append(found)
                 ours, plain = found["ours"], found["plain"]
                 say(

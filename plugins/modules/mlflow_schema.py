@@ -271,35 +271,16 @@ reason:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
-    login_argument_spec,
-)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     migrate,
     options,
     ownership,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.extra_indexes import OFFERED
-
-STATES = ("initialised", "upgraded", "repaired", "prepared", "indexed", "converted")
-ARGUMENT_SPEC = {
-    **login_argument_spec(),
-    **options.database_argument_spec(),
-    **options.target_argument_spec(),
-    **ownership.owner_argument_spec(),
-    "state": {"type": "str", "choices": [*STATES], "default": "initialised"},
-    "revision": {"type": "str"},
-    "virtualenv": {"type": "path"},
-    "extra_indexes": {"type": "list", "elements": "str", "choices": [one.name for one in OFFERED]},
-    "default_artifact_root": {"type": "str"},
-    "collation": {"type": "str"},
-    "lock_timeout": {"type": "int", "default": 30},
-}
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC,
+        argument_spec=options.change_argument_spec(),
         required_together=[ownership.OWNER],
         mutually_exclusive=[("mlflow_version", "revision")],
         required_if=[

@@ -105,13 +105,13 @@ class Harness:
             catalogue,
             migrate,
             migration_runner,
+            options,
             survey,
         )
-        from ansible_collections.mlflow_ops.backend_store.plugins.modules import mlflow_schema
 
         self.app, self.socket, self.container, self.virtualenv = app, socket, container, virtualenv
         self.runner, self.survey, self.migrate = migration_runner, survey, migrate
-        self.options = mlflow_schema.ARGUMENT_SPEC
+        self.options = options.change_argument_spec()
         self.catalogue = catalogue.load(app)
         self.head = self.catalogue.revisions[-1].revision
         self.target = survey.target(app, None, self.head)

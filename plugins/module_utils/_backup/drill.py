@@ -88,15 +88,9 @@ def drill(settings: Settings, say: Say) -> dict[str, Any]:
 def look(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """Look at the restored store: its schema, and with the real MLflow. Raises BackupProblem."""
     password = secrets.token_urlsafe(24)
-    server.rows("FLUSH PRIVILEGES")
-    for user in (LOOKS, READS):
-        server.rows(f"DROP USER IF EXISTS '{user}'@'localhost'")
-        server.rows(f"CREATE USER '{user}'@'localhost' IDENTIFIED BY %s", password)
-    server.rows(f"GRANT ALL ON *.* TO '{LOOKS}'@'localhost'")
+    server.make_account(LOOKS, password, "ALL ON *.*")
     # No right to change the schema: MLflow would do it without asking.
-    server.rows(
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {quoted(settings.database)}.* TO '{READS}'@'localhost'"
-    )
+    server.make_account(READS, password, f"SELECT, INSERT, UPDATE, DELETE ON {quoted(settings.database)}.*")
     administrator = server.login(LOOKS, password)
     try:
         wanted = schema_survey.target("tracking", settings.mlflow_version)

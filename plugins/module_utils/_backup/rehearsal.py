@@ -27,6 +27,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.r
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import Server
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import migrate
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.options import (
+    change_argument_spec,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import VERSION_TABLES
 
 PURPOSE = "rehearsal"
@@ -95,10 +98,7 @@ def upgrade(
 ) -> dict[str, Any]:
     """Upgrade the restored store and say what it took. Raises BackupProblem if the upgrade would fail."""
     password = secrets.token_urlsafe(24)
-    server.rows("FLUSH PRIVILEGES")
-    server.rows(f"DROP USER IF EXISTS '{ACCOUNT}'@'localhost'")
-    server.rows(f"CREATE USER '{ACCOUNT}'@'localhost' IDENTIFIED BY %s", password)
-    server.rows(f"GRANT ALL ON *.* TO '{ACCOUNT}'@'localhost'")
+    server.make_account(ACCOUNT, password, "ALL ON *.*")
     params = options(settings, server, version, virtualenv, password)
     before = tables.get(settings.database, {})
     first = server.revision(settings.database, before)
@@ -152,28 +152,14 @@ def options(
     settings: Settings, server: Server, version: str, virtualenv: str, password: str
 ) -> dict[str, Any]:
     """Return the options of the module mlflow_schema, with which the upgrade is made."""
+    defaults = {name: option.get("default") for name, option in change_argument_spec().items()}
     return {
+        **defaults,
         "login_user": ACCOUNT,
         "login_password": password,
-        "login_password_files": [],
-        "login_host": "localhost",
-        "login_port": 3306,
         "login_unix_socket": server.socket,
-        "connect_timeout": 30,
-        "ca_cert": None,
-        "client_cert": None,
-        "client_key": None,
-        "check_hostname": False,
         "database": settings.database,
-        "data_directory": None,
-        "app": "tracking",
         "mlflow_version": version,
-        "revision": None,
         "virtualenv": virtualenv,
         "extra_indexes": [],
-        "default_artifact_root": None,
-        "collation": None,
-        "lock_timeout": 30,
-        "owner": None,
-        "owner_file": None,
     }

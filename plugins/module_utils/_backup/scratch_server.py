@@ -127,6 +127,14 @@ class Server:
         self.connection = connection
         self.socket = socket
 
+    def make_account(self, user: str, password: str, rights: str) -> None:
+        """Make an account with `rights`, such as `ALL ON *.*`, in the place of one of that name."""
+        # The server was started without the tables of accounts.
+        self.rows("FLUSH PRIVILEGES")
+        self.rows(f"DROP USER IF EXISTS '{user}'@'localhost'")
+        self.rows(f"CREATE USER '{user}'@'localhost' IDENTIFIED BY %s", password)
+        self.rows(f"GRANT {rights} TO '{user}'@'localhost'")
+
     def login(self, user: str, password: str) -> Server:
         """Return another connection, of an account of the data's."""
         connection = pymysql.connect(

@@ -5,6 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.connection import (
+    login_argument_spec,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.extra_indexes import OFFERED
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.ownership import (
+    owner_argument_spec,
+)
+
+STATES = ("initialised", "upgraded", "repaired", "prepared", "indexed", "converted")
+
 
 def database_argument_spec() -> dict[str, Any]:
     """The options of the documentation fragment `_schema_target`."""
@@ -17,4 +27,21 @@ def target_argument_spec() -> dict[str, Any]:
         "app": {"type": "str", "choices": ["tracking", "auth"], "default": "tracking"},
         "mlflow_version": {"type": "str"},
         "data_directory": {"type": "path"},
+    }
+
+
+def change_argument_spec() -> dict[str, Any]:
+    """All options of the module mlflow_schema, with which `migrate.run` is called."""
+    return {
+        **login_argument_spec(),
+        **database_argument_spec(),
+        **target_argument_spec(),
+        **owner_argument_spec(),
+        "state": {"type": "str", "choices": [*STATES], "default": "initialised"},
+        "revision": {"type": "str"},
+        "virtualenv": {"type": "path"},
+        "extra_indexes": {"type": "list", "elements": "str", "choices": [one.name for one in OFFERED]},
+        "default_artifact_root": {"type": "str"},
+        "collation": {"type": "str"},
+        "lock_timeout": {"type": "int", "default": 30},
     }
