@@ -807,6 +807,8 @@ def test_a_drill_with_the_real_mlflow(backups: Backups) -> None:
         "mlflow": sys.prefix,
         "mlflow_version": mlflow.__version__,
         "textfile_directory": str(textfiles),
+        "upgrade_version": mlflow.__version__,
+        "upgrade_mlflow": sys.prefix,
     }
     store.execute("CREATE DATABASE tracking")
     client = MlflowClient(tracking_uri=store.uri.replace("/mlflow?", "/tracking?"))
@@ -834,6 +836,17 @@ def test_a_drill_with_the_real_mlflow(backups: Backups) -> None:
     assert found["mlflow_mysql_backup_drill_success"] == found["mlflow_mysql_backup_full_success"] == 1
     assert found["mlflow_mysql_backup_full_count"] == 1
     assert found["mlflow_mysql_backup_full_size_bytes"] == full["archive"]["size"]
+    assert (result["upgrade"]["works"], result["upgrade"]["applied"]) == (True, [])
+    assert found["mlflow_mysql_backup_upgrade_success"] == 1
+    # An upgrade that would not work says nothing against the backup.
+    backups.use(directory, **{**settings, "upgrade_version": "1.0.0"})
+    result = backups.run("drill")
+    assert not result["upgrade"]["works"] and "cannot be upgraded" in result["upgrade"]["problem"]
+    found = samples(textfiles)
+    assert (
+        found["mlflow_mysql_backup_upgrade_success"] == 0 and found["mlflow_mysql_backup_drill_success"] == 1
+    )
+    backups.use(directory, **settings)
     # A store whose schema is not whole is no good backup.
     store.execute("ALTER TABLE tracking.runs DROP COLUMN name")
     backups.run("copy")

@@ -67,6 +67,9 @@ class Settings:
     textfile_directory: str | None = None
     mlflow: str | None = None
     mlflow_version: str | None = None
+    # The release to which a drill upgrades what it restored, and the virtual environment with it.
+    upgrade_version: str | None = None
+    upgrade_mlflow: str | None = None
     docker_host: str | None = None
     offsite: Mapping[str, Any] = field(default_factory=dict)
 
@@ -92,7 +95,10 @@ NUMBERS: dict[str, Callable[[Any], Any]] = {
     **{name: int for name in ("uid", "keep_days", "keep_last", "memory_mb")},
     "interval": float,
 }
-OPTIONAL = ("auth_database", "identity_file", "textfile_directory", "mlflow", "mlflow_version", "docker_host")
+OPTIONAL = (
+    *("auth_database", "identity_file", "textfile_directory", "mlflow", "mlflow_version"),
+    *("upgrade_version", "upgrade_mlflow", "docker_host"),
+)
 
 
 def load_settings(path: str) -> Settings:

@@ -618,10 +618,20 @@ def command_drill(settings: Settings, options: argparse.Namespace) -> dict[str, 
                 "How old the restored data was.",
             ),
         ]
+        if result["upgrade"]:
+            samples += upgrade_samples(result["upgrade"])
         return result, samples
 
     result: dict[str, Any] = measured(settings, "drill", work)
     return result
+
+
+def upgrade_samples(found: Mapping[str, Any]) -> list[str]:
+    samples = [sample("upgrade_success", int(found["works"]), "Whether the rehearsed upgrade works.")]
+    if found["works"]:
+        seconds = found["downtime_seconds"]
+        samples.append(sample("upgrade_downtime_seconds", seconds, "How long it would lock writers out."))
+    return samples
 
 
 def text_drill(result: Mapping[str, Any]) -> str:
@@ -636,6 +646,19 @@ def text_drill(result: Mapping[str, Any]) -> str:
             if read
             else "MLflow did not read it."
         )
+        + (f" {text_upgrade(result['upgrade'])}" if result.get("upgrade") else "")
+    )
+
+
+def text_upgrade(found: Mapping[str, Any]) -> str:
+    if not found["works"]:
+        problem = str(found["problem"])
+        return problem[:1].upper() + problem[1:] + ("" if problem.endswith(".") else ".")
+    if not found["applied"]:
+        return f"No migration is pending for MLflow {found['mlflow_version']}."
+    return (
+        f"The upgrade to MLflow {found['mlflow_version']} works: writers would be locked out for about "
+        f"{found['downtime_seconds']:.0f} s."
     )
 
 

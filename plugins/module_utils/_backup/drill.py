@@ -11,7 +11,9 @@ import subprocess
 import time
 from typing import Any, Mapping
 
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup import rehearsal
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.archive import (
+    PARTIAL,
     BackupProblem,
     Settings,
     locked,
@@ -100,7 +102,7 @@ def look(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, i
     finally:
         administrator.connection.close()
     state = survey.examination.state
-    result: dict[str, Any] = {"schema": state, "mlflow": None}
+    result: dict[str, Any] = {"schema": state, "mlflow": None, "upgrade": None}
     if state not in ("current", "behind", "ahead", "empty"):
         raise BackupProblem(
             f"the restored schema is {state}: {survey.examination.message} Inspect the store itself with the playbook "
@@ -113,7 +115,20 @@ def look(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, i
             raise BackupProblem(
                 f"MLflow finds no run in the restored store, which has {runs}: check whether it finds one in the store"
             )
+    if settings.upgrade_version and settings.upgrade_mlflow and state in ("current", "behind"):
+        result["upgrade"] = upgrade(settings, server, tables)
     return result
+
+
+def upgrade(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Upgrade the restored store, and say whether that works. It tells nothing of the backups if it does not."""
+    version, virtualenv = str(settings.upgrade_version), str(settings.upgrade_mlflow)
+    directory = os.path.join(settings.scratch, f"{PARTIAL}-{PURPOSE}-data")
+    try:
+        found = rehearsal.upgrade(settings, server, tables, version, virtualenv, directory)
+    except BackupProblem as error:
+        return {"works": False, "mlflow_version": version, "problem": str(error)}
+    return {"works": True, **found}
 
 
 def read_with_mlflow(settings: Settings, server: Server, password: str) -> dict[str, Any]:

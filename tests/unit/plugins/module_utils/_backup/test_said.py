@@ -154,3 +154,15 @@ def test_a_rehearsal_says_how_long_and_what_took_it() -> None:
     assert "The longest: ccc 61.2 s, ddd 2.0 s, aaa 0.5 s." in said
     assert "grew by 1.0 MiB, and by 3.0 MiB meanwhile" in said
     assert cli.text_rehearse({**result, "applied": []}) == "No migration is pending for MLflow 3.5.1."
+
+
+def test_a_drill_says_what_became_of_the_upgrade() -> None:
+    fine = {"works": True, "mlflow_version": "3.5.1", "applied": [{}], "downtime_seconds": 12.4}
+    assert cli.text_upgrade(fine) == (
+        "The upgrade to MLflow 3.5.1 works: writers would be locked out for about 12 s."
+    )
+    assert cli.text_upgrade({**fine, "applied": []}) == "No migration is pending for MLflow 3.5.1."
+    assert cli.text_upgrade({"works": False, "problem": "the upgrade would fail: why"}) == (
+        "The upgrade would fail: why."
+    )
+    assert len(cli.upgrade_samples(fine)) == 2 and len(cli.upgrade_samples({**fine, "works": False})) == 1
