@@ -124,6 +124,10 @@ pending:
       description: The tables that it changes, without those that it creates.
       type: list
       elements: str
+    creates:
+      description: The tables that it creates.
+      type: list
+      elements: str
     statements:
       description: Number of statements.
       type: int

@@ -122,7 +122,7 @@ def upgrade(
     started = time.monotonic()
     after = server.count_rows().get(settings.database, {})
     counting = time.monotonic() - started
-    moved = {table for one in plan if "data" in one["kinds"] for table in one["tables"]}
+    moved = {table for one in plan if "data" in one["kinds"] for table in (*one["tables"], *one["creates"])}
     lost = sorted(
         table
         for table in set(before) - moved - {VERSION_TABLES["tracking"]}

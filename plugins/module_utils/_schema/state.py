@@ -380,6 +380,7 @@ def describe_pending(
             "title": one.title,
             "kinds": list(one.kinds),
             "tables": list(one.tables),
+            "creates": list(one.made_tables),
             "statements": len(one.statements),
             "online": len(online.get(one.revision, ())),
             "ahead": len(found.ahead.get(one.revision, ())),

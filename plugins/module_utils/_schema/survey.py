@@ -436,7 +436,6 @@ def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
         "tables": [
             {"name": name, "rows": table.rows, "bytes": table.bytes}
             for name, table in sorted(survey.live.tables.items())
-            if name != ahead.PREPARED
         ],
         "default_experiment": survey.default_experiment,
         "sessions": list(survey.server.sessions),
