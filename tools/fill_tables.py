@@ -245,6 +245,9 @@ def fill_table(
     used = [column for column, _kind, skipped, _nullable in columns if column in targets or not skipped]
     used = [column for column in used if column not in targets or parents[targets[column][0]]]
     keyed = {column: by_key for (of, column), by_key in KEYED.items() if of == table}
+    # A parent has each key once.
+    most = max((len(rows) for rows in parents.values()), default=1)
+    number = min([number, *(most * len(by_key) for by_key in keyed.values())])
     given = []
     for row in range(number):
         values: dict[str, Any] = {}
@@ -260,9 +263,8 @@ def fill_table(
                 values[column] = value(table, column, kind, row, choices)
         for column, by_key in keyed.items():
             # One key after the other, each for as many of the parents as there are rows.
-            turn = max((len(rows) for rows in parents.values()), default=1)
-            key = list(by_key)[row // turn % len(by_key)]
-            values.update({"key": key, column: by_key[key][row % turn % len(by_key[key])]})
+            key = list(by_key)[row // most % len(by_key)]
+            values.update({"key": key, column: by_key[key][row % most % len(by_key[key])]})
         given.append(list(values.values()))
     listed = ", ".join(f"`{name}`" for name in used)
     marks = ", ".join(["%s"] * len(used))

@@ -430,6 +430,8 @@ def run(wanted: list[str]) -> int:
                 head = catalogue.releases[version]
                 problems = check(connection, database, head, known, set(failures), use, harness)
             except Exception as error:
+                if os.environ.get("DEBUG"):
+                    traceback.print_exc()
                 environment, failures = "nothing", {}
                 problems = [f"{type(error).__name__}: {error}"]
             kind = "BAD" if problems else "known" if version in KNOWN else "good"
