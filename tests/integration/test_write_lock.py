@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -495,6 +498,39 @@ def test_the_scheduler_is_as_it_was(ticking: MySQL, gate: Gate, value: str, pers
     assert scheduler(ticking) == was
 
 
+def test_clients_that_try_again_and_again(store: MySQL, gate: Gate, session: Any) -> None:
+    """Some are always on their way in, or out, as they are refused; the lock is closed nevertheless."""
+    stop = threading.Event()
+    silent: list[socket.socket] = []
+
+    def login() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(pymysql.err.MySQLError):
+                store.login("runtime", PASSWORD).close()
+
+    def say_nothing() -> None:
+        # Who has connected and sends nothing is in the list of sessions for the whole connect_timeout.
+        while not stop.wait(0.4):
+            silent.append(socket.create_connection(("127.0.0.1", store.port)))
+
+    threads = [threading.Thread(target=login) for _number in range(6)]
+    threads.append(threading.Thread(target=say_nothing))
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(1)
+        result = ok(gate("closed", disconnect=True, timeout=10), changed=True)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        for one in silent:
+            one.close()
+    assert "runtime" in {one["user"] for one in result["disconnected"]} and not alive(session)
+    assert locked(store) == {"runtime@%"}
+    ok(gate("open"), changed=True)
+
+
 def test_an_event_that_runs(
     ticking: MySQL, gate: Gate, record: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,9 +544,9 @@ def test_an_event_that_runs(
     staying = write_lock.Server.staying
     looks: list[int] = []
 
-    def late(server: Any, accounts: Any) -> list[dict[str, Any]]:
+    def late(server: Any, *rest: Any) -> list[dict[str, Any]]:
         looks.append(1)
-        return staying(server, accounts) if len(looks) > 1 else []
+        return staying(server, *rest) if len(looks) > 1 else []
 
     with monkeypatch.context() as patch:
         patch.setattr(write_lock.Server, "staying", late)

@@ -305,8 +305,15 @@ class Server:
             for number, user, host, seconds, database in rows
         ]
 
-    def sessions(self, accounts: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-        """Return the sessions of these accounts' users, and the events that run, whoever made them."""
+    def newest_session(self) -> int:
+        """The number of the youngest session. Each gets a higher one before it logs in."""
+        return int(self.rows("SELECT MAX(id) FROM information_schema.processlist")[0][0])
+
+    def sessions(self, accounts: Iterable[tuple[str, str]], until: int | None = None) -> list[dict[str, Any]]:
+        """Return the sessions of these accounts' users, and the events that run, whoever made them.
+
+        Those that are younger than the session `until` are left out.
+        """
         events = self.events()
         workers = {event["id"] for event in events}
         users = {user for user, dummy in accounts}
@@ -325,25 +332,32 @@ class Server:
                 "program": program or "unknown",
             }
             for number, user, host, seconds, program in rows
-            if user in users and number not in workers
+            if user in users and number not in workers and (until is None or number <= until)
         ]
 
-    def staying(self, accounts: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-        """Return the sessions of these accounts' users that do not end soon, as those of the healthcheck do."""
+    def staying(self, accounts: Iterable[tuple[str, str]], until: int | None = None) -> list[dict[str, Any]]:
+        """Return the sessions of these accounts' users that do not end soon, as those of the healthcheck do.
+
+        Those that are younger than the session `until` are left out.
+        """
         users = list(accounts)
         deadline = time.monotonic() + LOOKING_IN
-        found = self.sessions(users)
+        found = self.sessions(users, until)
         while found and time.monotonic() < deadline:
             time.sleep(PAUSE)
             left = {session["id"] for session in self.sessions(users)}
             found = [session for session in found if session["id"] in left]
         return found
 
-    def settle(self) -> None:
-        """Wait for those who were logging in when an account was locked: they are in now, or refused."""
+    def settle(self, until: int) -> None:
+        """Wait for those who were logging in when an account was locked: they are in now, or refused.
+
+        None of them is younger than the session `until`.
+        """
         deadline = time.monotonic() + LOGGING_IN
         while time.monotonic() < deadline and self.rows(
-            "SELECT 1 FROM information_schema.processlist WHERE user = 'unauthenticated user'"
+            "SELECT 1 FROM information_schema.processlist WHERE user = 'unauthenticated user' AND id <= %s",
+            until,
         ):
             time.sleep(PAUSE)
 
@@ -393,12 +407,14 @@ def refuse_unstoppable(server: Server, locked: bool = False) -> None:
 
 
 def disconnect(server: Server, timeout: int) -> list[dict[str, Any]]:
-    """End all sessions of writers and wait until they are gone. Raises WriteLockProblem."""
+    """End all sessions of writers, whose accounts are locked, and wait until they are gone. Raises WriteLockProblem."""
     ended: dict[int, dict[str, Any]] = {}
     deadline = time.monotonic() + timeout
+    # Whoever comes later is refused. Where clients try again and again, some are always on their way out.
+    until = server.newest_session()
     while True:
-        server.settle()
-        left = server.sessions(server.writers())
+        server.settle(until)
+        left = server.sessions(server.writers(), until)
         if not left:
             return list(ended.values())
         if time.monotonic() > deadline:
@@ -453,8 +469,9 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
         if options["disconnect"]:
             sessions = disconnect(server, options["timeout"])
         elif locked or not stopped:
-            server.settle()
-            sessions = server.staying(server.writers())
+            until = server.newest_session()
+            server.settle(until)
+            sessions = server.staying(server.writers(), until)
             if sessions:
                 for account in locked:
                     server.set_lock(account, False)
