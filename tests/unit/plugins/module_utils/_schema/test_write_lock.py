@@ -23,9 +23,9 @@ class Crowded(write_lock.Server):
     """A server on which one session of MLflow's was there, and another login is refused in every moment."""
 
     def __init__(self) -> None:
-        super().__init__(None, "mlflow", [])
         self.there = {7}
         self.newest = 10
+        super().__init__(None, "mlflow", [])
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         self.newest += 1
