@@ -40,7 +40,7 @@ DEFAULTS = ROOT / "roles/mlflow_schema/defaults/main.yml"
 # Libraries that old releases of MLflow work with too.
 LIBRARIES = ("sqlalchemy==2.0.43", "alembic==1.16.5", "pymysql==1.2.4", "cryptography==50.0.2")
 PORTS = {"ours": 23316, "plain": 23317}
-LOOKS_EVERY = 0.02  # seconds
+LOOKS_EVERY = 0.1  # seconds
 METRICS = 100  # of a run
 CHUNK = 1000  # runs or traces in a transaction
 DIGITS = "(SELECT 0 d " + " ".join(f"UNION ALL SELECT {n}" for n in range(1, 10)) + ")"
@@ -303,7 +303,11 @@ class Clients:
 
     def stop(self) -> None:
         (self.directory / "stop").touch()
-        self.process.wait(60)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def lost(self) -> int:
         """How many of the acknowledged rows are not there."""
@@ -384,6 +388,7 @@ def one_round(
 ) -> dict[str, dict[str, Any]]:
     stores = {name: Store(work, name, old) for name in PORTS}
     results: dict[str, dict[str, Any]] = {}
+    clients: Clients | None = None
     try:
         for store in stores.values():
             store.deploy()
@@ -404,6 +409,8 @@ def one_round(
             if store.revision() != head:
                 sys.exit(f"{name} is not at {head}")
     finally:
+        if clients is not None:
+            clients.stop()
         for store in stores.values():
             store.remove()
     return results
