@@ -120,6 +120,7 @@ class Harness:
         )
         self.store.inventory.write_text(yaml.safe_dump(inventory))
         self.container = "bench_upgrade_ours"
+        self.clients: Clients | None = None
         self.data, self.copy = self.store.home / "data", work / "data"
 
     def make(self) -> None:
@@ -148,7 +149,7 @@ class Harness:
         """Returns what was done, what is wrong, and how long an undisturbed run took."""
         self.put_back()
         folder = self.work / f"clients-{number}"
-        clients = Clients(self.store, folder)
+        clients = self.clients = Clients(self.store, folder)
         time.sleep(HEADSTART)
         cut, about = None, "undisturbed"
         pending = self.catalogue.revisions[
@@ -223,6 +224,8 @@ def main() -> int:
                 for line in wrong:
                     print(f"     {line}", flush=True)
         finally:
+            if harness.clients is not None:
+                harness.clients.stop()
             harness.store.remove()
     print(f"upgrades killed: {options.rounds}: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()))
     return 1 if counts["BAD"] else 0
