@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look at a store, and do to it what people and accidents do, as root through the socket on the host.
 
-usage: database.py HOME checksums                    the checksum of every table, as JSON
+usage: database.py HOME checksums                    the number of rows and a checksum of every table, as JSON: of
+                                                     the tables and columns that were there when it was first asked
        database.py HOME sql STATEMENT...             run statements, print the rows of the last as JSON
        database.py HOME metrics RUN_ID NUMBER        add NUMBER metrics to a run
        database.py HOME sever USER REVISION          kill USER's sessions once the store is past REVISION
@@ -11,6 +12,7 @@ usage: database.py HOME checksums                    the checksum of every table
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 import pymysql
 
 DATABASE = "mlflow"
+COLUMNS = "/root/columns.json"
 
 
 def connect(home: str) -> Any:
@@ -39,8 +42,29 @@ def sql(connection: Any, statement: str) -> list[Any]:
 
 
 def checksums(connection: Any) -> dict[str, Any]:
-    tables = [name for (name,) in sql(connection, "SHOW TABLES")]
-    return dict(sql(connection, "CHECKSUM TABLE " + ", ".join(f"`{name}`" for name in tables)))
+    # What an upgrade does ahead of its migrations stays when it fails, and has no part in this.
+    if not os.path.exists(COLUMNS):
+        found: dict[str, list[str]] = {}
+        for table, column in sql(
+            connection,
+            "SELECT table_name, column_name FROM information_schema.columns"
+            f" WHERE table_schema = '{DATABASE}' ORDER BY table_name, ordinal_position",
+        ):
+            found.setdefault(table, []).append(column)
+        with open(COLUMNS, "w", encoding="utf-8") as file:
+            json.dump(found, file)
+    with open(COLUMNS, encoding="utf-8") as file:
+        known: dict[str, list[str]] = json.load(file)
+    sums = {}
+    for table, columns in known.items():
+        row = ", ".join(f"IFNULL(HEX(CAST(`{name}` AS BINARY)), 'NULL')" for name in columns)
+        sums[table] = [
+            int(number)
+            for number in sql(
+                connection, f"SELECT COUNT(*), BIT_XOR(CRC32(CONCAT_WS(',', {row}))) FROM `{table}`"
+            )[0]
+        ]
+    return sums
 
 
 def add_metrics(connection: Any, run_id: str, number: int) -> None:
