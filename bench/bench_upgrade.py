@@ -372,7 +372,7 @@ def upgrade_ours(store: Store, clients: Clients, version: str, head: str) -> dic
 def upgrade_plain(store: Store, clients: Clients, version: str, mlflow: Path) -> dict[str, Any]:
     # The migrator's rights, without its file: MLflow's own user may not change tables.
     password = (store.home / "secrets/migrator_password").read_text()
-    uri = store.uri().replace(f"mlflowusr:{store.password()}", f"mlflow_migrator:{password}")
+    uri = f"mysql+pymysql://mlflow_migrator:{password}@localhost/mlflow?unix_socket={store.home}/run/mysqld.sock"
     started = time.time()
     clients.stop()
     last = clients.acknowledged()[-1]

@@ -50,7 +50,8 @@ options:
         without changing a row, and indexes that it creates beside writers. Then it computes the values that the
         migration of MLflow 3.17 computes of traces, as C(mlflow db prepopulate-trace-analytics) does, 250 rows at a
         time. The table C(mlflow_ops_prepared) records it until V(upgraded) drops that table. C(mlflow db upgrade)
-        fails on such a store. A store without pending migrations is left alone.
+        fails on such a store. A table that a transaction holds for more than some seconds is left to the migrations.
+        A store in another state than C(behind) is left alone.
       - V(indexed) runs no migration. It creates and drops indexes to match O(extra_indexes), and creates experiment 0
         according to O(default_artifact_root).
       - V(converted) runs no migration. It gives the database and all its tables one character set, C(utf8mb4), one
@@ -104,7 +105,9 @@ options:
         upper and lower case apart, and C(utf8mb4_0900_bin) otherwise.
     type: str
   lock_timeout:
-    description: Seconds to wait for another run that changes the same schema, and for readers that lock its tables.
+    description:
+      - Seconds to wait for another run that changes the same schema, and for readers that lock its tables.
+      - V(prepared) waits for tables for two seconds at a time, as whoever comes after it waits with it.
     type: int
     default: 30
 seealso:
@@ -261,7 +264,8 @@ reason:
   description:
     - V(schema) if the schema does not allow it; V(unknown_target) if the target MLflow or revision is not
       in the catalogue; V(no_database) if there is no such database; V(interrupted) if a migration failed
-      after its start; V(migrations_missing) if O(virtualenv) has no MLflow; V(not_owner) if another run
+      after its start; V(busy) if another run changes it; V(migrations_missing) if O(virtualenv) has no
+      MLflow; V(not_owner) if another run
       has taken over; V(server) if the connection was lost or a statement refused; or, without a login,
       V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
       V(other).

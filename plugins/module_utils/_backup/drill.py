@@ -31,6 +31,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.r
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.scratch_server import Server
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import quoted
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    catalogue as schema_catalogue,
+)
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
 
 PURPOSE = "drill"
@@ -123,6 +126,14 @@ def look(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, i
 def upgrade(settings: Settings, server: Server, tables: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """Upgrade the restored store, and say whether that works. It tells nothing of the backups if it does not."""
     version, virtualenv = str(settings.upgrade_version), str(settings.upgrade_mlflow)
+    known = schema_catalogue.load()
+    found_at = str(server.revision(settings.database, tables.get(settings.database, {})))
+    if (
+        version in known.releases
+        and found_at in known
+        and known.position(found_at) >= known.position(known.releases[version])
+    ):
+        return {"works": True, "mlflow_version": version, "applied": [], "downtime_seconds": 0.0}
     directory = os.path.join(settings.scratch, f"{PARTIAL}-{PURPOSE}-data")
     try:
         found = rehearsal.upgrade(settings, server, tables, version, virtualenv, directory)

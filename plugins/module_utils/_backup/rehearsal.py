@@ -30,7 +30,10 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema i
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.options import (
     change_argument_spec,
 )
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import VERSION_TABLES
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import (
+    OWN_TABLES,
+    VERSION_TABLES,
+)
 
 PURPOSE = "rehearsal"
 ACCOUNT = "rehearsal"
@@ -125,7 +128,7 @@ def upgrade(
     moved = {table for one in plan if "data" in one["kinds"] for table in (*one["tables"], *one["creates"])}
     lost = sorted(
         table
-        for table in set(before) - moved - {VERSION_TABLES["tracking"]}
+        for table in set(before) - moved - {VERSION_TABLES["tracking"]} - OWN_TABLES
         if before[table] != after.get(table, 0)
     )
     if lost:

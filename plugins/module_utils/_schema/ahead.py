@@ -16,6 +16,7 @@ from typing import Callable, Iterable, Iterator, Mapping
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.catalogue import (
     PREPOPULATED,
+    REFERENCE,
     Catalogue,
     Revision,
     Statement,
@@ -48,6 +49,8 @@ class Order:
     tables: set[str]
     made: set[str] = field(default_factory=set)
     held: set[tuple[str, str]] = field(default_factory=set)
+    # Foreign keys that are to go. MLflow looks for one by what it refers to, and there may be one of that kind only.
+    going: set[str] = field(default_factory=set)
 
     def allows(self, statement: Statement) -> bool:
         """Whether `statement` can be done although what was left has not been."""
@@ -58,6 +61,8 @@ class Order:
             return False
         table = table_of(next(iter(lines)))
         new = {table_of(line) for line in lines if kind_of(line) == "table"}
+        if any(reference_of(line) in self.going for line in lines):
+            return False
         if (table, "") in self.held or any(touched(line) & self.held for line in lines):
             return False
         parents = {parent for line in lines for parent in referenced(line)}
@@ -86,6 +91,7 @@ class Order:
             self.held |= {
                 part for line in statement.added if kind_of(line) == "index" for part in touched(line)
             }
+        self.going |= {reference_of(line) for line in statement.removed} - {""}
         if statement.data:
             # Its rows are not there yet, so that what only an empty table takes is left too.
             self.made -= set(re.findall(r"^(?:UPDATE|INSERT INTO|DELETE FROM) `?(\w+)", statement.sql))
@@ -96,6 +102,12 @@ def implicit(statement: Statement) -> frozenset[str]:
     if "DROP " in statement.sql:
         return frozenset()
     return frozenset(line for line in statement.removed if kind_of(line) == "index")
+
+
+def reference_of(line: str) -> str:
+    """What a foreign key refers to, or nothing of another line."""
+    match = REFERENCE.match(line)
+    return match.group() if match else ""
 
 
 def columns_of(text: str) -> set[str]:
@@ -211,6 +223,14 @@ def done(
     return {name: numbers for name, numbers in found.items() if catalogue.position(name) > position}
 
 
+def union(several: Iterable[Done]) -> Done:
+    found: dict[str, frozenset[int]] = {}
+    for one in several:
+        for name, numbers in one.items():
+            found[name] = found.get(name, frozenset()) | numbers
+    return found
+
+
 def after(catalogue: Catalogue, schema: frozenset[str], numbers: Done) -> frozenset[str]:
     """`schema` with those statements done."""
     for entry in catalogue.revisions:
@@ -224,5 +244,10 @@ def analysable(catalogue: Catalogue, revision: str, head: str, lines: frozenset[
     if catalogue.app != "tracking" or PREPOPULATED not in catalogue:
         return False
     position = catalogue.position(PREPOPULATED)
+    entry = catalogue.revisions[position]
     pending = catalogue.position(revision) < position <= catalogue.position(head)
-    return pending and all(any(line.startswith(begin) for line in lines) for begin in ANALYSED_LINES)
+    # MLflow would add a column that was left, and keep writers out for it.
+    filled = all(entry.statements[number].added <= lines for number in entry.ahead)
+    return (
+        pending and filled and all(any(line.startswith(begin) for line in lines) for begin in ANALYSED_LINES)
+    )

@@ -88,8 +88,8 @@ class LiveSchema:
     # Procedures, functions and events, as kind and name. MLflow has none, and who has rights on tables alone sees none:
     # so that all accounts see one schema, they are in no line.
     programs: tuple[tuple[str, str], ...] = ()
-    # The revision at which statements of later ones were done ahead (None: none were). It is a row, not a line.
-    prepared: str | None = None
+    # The revisions at which statements of later ones were done ahead. These are rows, not lines.
+    prepared: tuple[str, ...] = ()
 
 
 def read_schema(connection: Any, database: str) -> LiveSchema:

@@ -82,6 +82,12 @@ class Interrupted(SchemaProblem):
     reason = "interrupted"
 
 
+class Busy(SchemaProblem):
+    """Another run changes the same schema."""
+
+    reason = "busy"
+
+
 class Failed(Exception):
     """The work failed. `reason` says why in a word, `left` what the store is like after it, as far as that is known."""
 
@@ -144,7 +150,7 @@ class Work:
         """Take the lock of this schema until the connection ends. Raises SchemaProblem."""
         timeout = self.params["lock_timeout"]
         if self.rows("SELECT GET_LOCK(%s, %s)", ownership.schema_lock(self.database), timeout)[0][0] != 1:
-            raise SchemaProblem(
+            raise Busy(
                 f"another run has been changing the schema of {self.database} for more than {timeout} s: wait for it "
                 "to end, or raise lock_timeout"
             )
@@ -322,9 +328,13 @@ def initialise(work: Work) -> bool:
 
 
 def drop(work: Work, tables: list[str]) -> None:
-    """Drop `tables`, the marker last, so that an interrupted drop is gone on with."""
+    """Drop those of `tables` that are the app's, the marker last, so that an interrupted drop is gone on with.
+
+    MLflow's other app may be in the same database.
+    """
+    own = work.catalogue.tables | {MARKER, VERSION_TABLES[work.params["app"]]}
     work.rows("SET SESSION foreign_key_checks = 0")
-    for table in sorted(tables, key=lambda name: name == MARKER):
+    for table in sorted(own.intersection(tables), key=lambda name: name == MARKER):
         work.rows(f"DROP TABLE IF EXISTS {quoted(table)}")
     work.rows("SET SESSION foreign_key_checks = 1")
 
@@ -355,12 +365,18 @@ def upgrade(work: Work) -> bool:
             schema_survey.AUTH_FIRST,
         )
     work.run([revision.revision for revision in found.pending])
-    if survey.live.prepared is not None and not work.later(work.target.head):
-        names = [entry.revision for entry in work.catalogue.revisions]
-        work.rows(f"DELETE FROM {ahead.PREPARED} WHERE revision IN %s", names)
-        # The other app's may be there.
-        if not work.rows(f"SELECT 1 FROM {ahead.PREPARED}"):
-            work.rows(f"DROP TABLE {ahead.PREPARED}")
+    return True
+
+
+def forget(work: Work, survey: Survey) -> bool:
+    """Remove the record of what was done ahead, if nothing is ahead. Returns whether there was any."""
+    if ahead.PREPARED not in survey.live.tables or survey.examination.ahead:
+        return False
+    work.connection.select_db(work.database)
+    work.rows(f"DELETE FROM {ahead.PREPARED} WHERE app = %s", work.params["app"])
+    # The other app's may be there.
+    if not work.rows(f"SELECT 1 FROM {ahead.PREPARED}"):
+        work.rows(f"DROP TABLE {ahead.PREPARED}")
     return True
 
 
@@ -411,10 +427,14 @@ def prepare(work: Work) -> dict[str, Any]:
     if found.state != BEHIND or not found.revision or survey.legacy_auth:
         return {"changed": False, **result, **result_of(work, survey)}
     work.migrations_with(work.target.head)
-    work.refuse_blockers(survey)
+    # A table that a transaction holds is left.
+    names = [one["name"] for one in survey.blockers if one["name"] != "blocking_transaction"]
+    work.refuse_blockers(survey, names)
     wanted = ahead.possible(work.catalogue, found.revision, work.target.head)
     missing = any(numbers - found.ahead.get(one, frozenset()) for one, numbers in wanted.items())
     if work.check_mode:
+        rows = {name: table.rows for name, table in survey.live.tables.items()}
+        result["plan"] = describe_pending(found, found.pending, work.catalogue, rows)
         return {"changed": missing, **result, **result_of(work, survey)}
     if missing:
         result["left"] = do_ahead(work, found.revision)
@@ -444,26 +464,30 @@ def do_ahead(work: Work, revision: str) -> list[dict[str, str]]:
     work.connection.select_db(work.database)
     # First, so that the store does not look like one that an interrupted migration left.
     work.rows(
-        f"CREATE TABLE IF NOT EXISTS {ahead.PREPARED} (revision varchar(32) NOT NULL PRIMARY KEY, "
-        "started datetime NOT NULL)"
+        f"CREATE TABLE IF NOT EXISTS {ahead.PREPARED} (app varchar(16) NOT NULL, revision varchar(32) NOT NULL, "
+        "started datetime NOT NULL, PRIMARY KEY (app, revision))"
     )
-    work.rows(f"INSERT IGNORE INTO {ahead.PREPARED} VALUES (%s, UTC_TIMESTAMP())", revision)
+    work.rows(
+        f"INSERT IGNORE INTO {ahead.PREPARED} VALUES (%s, %s, UTC_TIMESTAMP())", work.params["app"], revision
+    )
     # What `mlflow db prepopulate-trace-analytics` has done is known for done from here on.
     found = work.look().examination
     last = work.catalogue.position(work.target.head)
     left: list[dict[str, str]] = []
-    held: set[str] = set()
+    held: dict[str, str] = {}
 
     def take(entry: catalogue.Revision, number: int, order: ahead.Order) -> bool:
         if work.catalogue.position(entry.revision) > last or number in found.ahead.get(entry.revision, ()):
             return number in found.ahead.get(entry.revision, ())
         statement = entry.statements[number]
         tables = ahead.tables_of(statement)
-        problem = HELD if tables & held else beside_writers(work, ahead.online(statement, order.made))
+        problem = next((held[name] for name in tables if name in held), None) or beside_writers(
+            work, ahead.online(statement, order.made)
+        )
         if problem:
             left.append({"revision": entry.revision, "statement": statement.sql, "problem": problem})
-        if problem == HELD:
-            held.update(tables)
+            # And what else needs these tables: MySQL may drop an index for another one that is no help without this.
+            held.update(dict.fromkeys(tables, problem))
         return problem is None
 
     work.rows(f"SET SESSION lock_wait_timeout = {AHEAD_WAIT_SECONDS:d}")
@@ -725,6 +749,8 @@ def do(work: Work) -> dict[str, Any]:
         result, lines = predicted(work, before, plan)
     else:
         now = work.look() if migrated else before
+        if not work.check_mode and now.examination.state in (CURRENT, BEHIND) and forget(work, now):
+            now = work.look()
         result, lines = result_of(work, now), now.live.lines
         if migrated and (
             now.examination.drift or (work.params["state"] != "repaired" and result["state"] != CURRENT)

@@ -176,17 +176,22 @@ def without_checks(engine: Any, statements: Iterable[str]) -> Callable[[], None]
     from sqlalchemy import event
 
     own = frozenset(statements)
+    off = False
 
-    def switch(cursor: Any, statement: str, on: int) -> None:
-        if normalise(statement) in own:
-            with cursor.connection.cursor() as another:
-                another.execute(f"SET SESSION foreign_key_checks = {on:d}")
+    def switch(cursor: Any, on: bool) -> None:
+        nonlocal off
+        off = not on
+        with cursor.connection.cursor() as another:
+            another.execute(f"SET SESSION foreign_key_checks = {on:d}")
 
     def before(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        switch(cursor, statement, 0)
+        if normalise(statement) in own:
+            switch(cursor, on=False)
 
+    # The statement may be another one by then, if it is left out.
     def after(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        switch(cursor, statement, 1)
+        if off:
+            switch(cursor, on=True)
 
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)

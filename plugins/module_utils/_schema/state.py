@@ -213,9 +213,14 @@ def compare_with(
         # The version table is made by the first migration, and gets its row at that migration's end.
         position, before = first_step(lines, live, catalogue)
     early: ahead.Done = {}
-    if revision is not None and live.prepared is not None:
-        since = min(live.prepared, revision, key=catalogue.position)
-        early = ahead.done(catalogue, since, revision, lines, live.collation)
+    if revision is not None and live.prepared:
+        # Each time it was prepared, what can be done ahead was another.
+        early = ahead.union(
+            ahead.done(
+                catalogue, min(since, revision, key=catalogue.position), revision, lines, live.collation
+            )
+            for since in live.prepared
+        )
         before = ahead.after(catalogue, before, early)
 
     def differences(expected: frozenset[str]) -> list[Difference]:

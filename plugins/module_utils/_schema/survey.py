@@ -157,9 +157,12 @@ def look(
     live = read_schema(connection, database)
     live, versions, legacy = versions_of(connection, database, live, wanted.app)
     if ahead.PREPARED in live.tables:
-        rows = query(connection, f"SELECT revision FROM {quoted(database, ahead.PREPARED)} ORDER BY started")
         # The other app's are there too, where the two share a database.
-        live = replace(live, prepared=next((str(row[0]) for row in rows if str(row[0]) in catalogue), None))
+        rows = query(
+            connection, f"SELECT app, revision FROM {quoted(database, ahead.PREPARED)} ORDER BY started"
+        )
+        prepared = (str(revision) for app, revision in rows if app == wanted.app)
+        live = replace(live, prepared=tuple(one for one in prepared if one in catalogue))
     examination = examine(live, versions, catalogue, wanted.head, str(wanted))
     server = schema_blockers.read_server(connection, database)
     files = file_sizes(connection, database, data_directory, "PROCESS" in server.global_privileges)

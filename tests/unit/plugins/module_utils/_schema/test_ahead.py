@@ -31,7 +31,7 @@ def examine(
         lines | {f"table {schema_ahead.PREPARED} InnoDB"},
         {schema_ahead.PREPARED: Table(1, 16384)},
         COLLATION,
-        prepared=since or revision,
+        prepared=(since or revision,),
     )
     return schema_state.examine(live, [revision], catalogue, head, "MLflow")
 
