@@ -239,7 +239,7 @@ class Store:
         found = self.rows(
             "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'mlflow'"
         )
-        there = {(table, column) for table, column in found}
+        there = set(found)
         connection = self.connect(600)
         with connection, connection.cursor() as cursor:
             cursor.execute("SET foreign_key_checks = 0, unique_checks = 0")
