@@ -38,7 +38,7 @@ def test_the_mlflow_that_reads_what_drills_restore(tmp_path: Path, goes_on: bool
                 "vars": {
                     "mlflow_venv_version": "3.18.0",
                     "mlflow_venv_requirements": [],
-                    "mlflow_venv_directory": str(tmp_path / "venv"),
+                    "mlflow_venv_directory": str(tmp_path / "store/mlflow/3.18.0"),
                     "mlflow_venv_python": str(python),
                     "mlflow_venv_optional": goes_on,
                 },
