@@ -245,9 +245,10 @@ def fill_table(
     used = [column for column, _kind, skipped, _nullable in columns if column in targets or not skipped]
     used = [column for column in used if column not in targets or parents[targets[column][0]]]
     keyed = {column: by_key for (of, column), by_key in KEYED.items() if of == table}
-    # A parent has each key once.
     most = max((len(rows) for rows in parents.values()), default=1)
-    number = min([number, *(most * len(by_key) for by_key in keyed.values())])
+    if parents:
+        # A parent has each key once.
+        number = min([number, *(most * len(by_key) for by_key in keyed.values())])
     given = []
     for row in range(number):
         values: dict[str, Any] = {}
