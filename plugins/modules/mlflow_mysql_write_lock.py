@@ -18,10 +18,13 @@ description:
   - With O(scope=server) a privilege on any database counts.
   - The server's event scheduler, which writes without a login, is off during the write lock, also after a restart of
     the server. The module waits for running events, or ends them with O(disconnect).
+  - MySQL's connection control, which delays logins after some that failed, is off during the write lock. Clients that
+    are locked out are refused at once, and get in at once when it is released. A restart of the server turns it on.
   - A replication channel that applies another server's changes, and prepared XA transactions, also write without a
     login. While there are any, nothing is locked, whatever O(disconnect) is.
-  - The accounts and the state of the event scheduler are recorded on the host before the first account is locked.
-    However a run ends, the next one finishes it, and V(open) unlocks only the recorded accounts.
+  - The accounts and the states of the event scheduler and of connection control are recorded on the host before the
+    first account is locked. However a run ends, the next one finishes it, and V(open) unlocks only the recorded
+    accounts.
   - Two runs cannot race. The second one waits for the first, up to O(timeout).
 author:
   - The mlflow_ops.backend_store authors (@mlflow-ops)
@@ -51,8 +54,8 @@ options:
     description:
       - V(closed) sets the write lock. The accounts must have no sessions, or their sessions are ended. See
         O(disconnect).
-      - V(open) releases it. It unlocks the accounts in O(path), restores the state of the event scheduler, and removes
-        the file. Without the file nothing is done.
+      - V(open) releases it. It unlocks the accounts in O(path), restores the states of the event scheduler and of
+        connection control, and removes the file. Without the file nothing is done.
     type: str
     choices: [closed, open]
     required: true

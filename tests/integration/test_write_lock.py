@@ -24,6 +24,7 @@ MODULE = "mlflow_mysql_write_lock"
 DATABASE = "ml_flow`%1"
 PASSWORD = "canary-93b1'\"\\ %s é"
 LOCKED = 3118  # error number of a login as an account that is locked
+THRESHOLD = "component_connection_control.failed_connections_threshold"
 REMEDY = "stop MLflow, or set mlflow_schema_disconnect: true"
 
 Gate = Callable[..., Result]
@@ -482,6 +483,43 @@ def test_no_event_runs_while_it_is_closed(ticking: MySQL, gate: Gate, record: Pa
     assert (opened["event_scheduler"], opened["since"]) == ("ON", result["since"])
     assert scheduler(ticking) == ("ON", [])
     wait_for_a_tick(ticking)
+
+
+@pytest.fixture
+def delaying(store: MySQL) -> Iterator[MySQL]:
+    """A server that has logins wait after two that failed."""
+    component = "'file://component_connection_control'"
+    store.execute(f"INSTALL COMPONENT {component}")
+    store.execute(f"SET GLOBAL {THRESHOLD} = 2")
+    yield store
+    store.execute(f"UNINSTALL COMPONENT {component}")
+
+
+def delays(server: MySQL) -> tuple[int, int]:
+    """The threshold, and how many logins had to wait."""
+    counted = "SHOW GLOBAL STATUS LIKE 'Component_connection_control_delay_generated'"
+    return int(server.execute(f"SELECT @@GLOBAL.{THRESHOLD}")[0][0]), int(server.execute(counted)[0][1])
+
+
+def test_nobody_waits_to_be_refused_or_to_get_in_again(delaying: MySQL, gate: Gate) -> None:
+    """Also when a restore brought a server that has not heard of it."""
+    ok(gate("closed", check=True), changed=True)
+    assert delays(delaying) == (2, 0)
+    ok(gate("closed"), changed=True)
+    for _attempt in range(4):
+        assert_refused(delaying, "runtime")
+    assert delays(delaying) == (0, 0)
+    delaying.execute(f"SET GLOBAL {THRESHOLD} = 5")
+    ok(gate("closed"), changed=True)
+    ok(gate("closed"), changed=False)
+    ok(gate("open"), changed=True)
+    delaying.login("runtime", PASSWORD).close()
+    assert delays(delaying) == (2, 0)
+
+
+def test_logins_wait_again_when_nothing_was_locked(delaying: MySQL, gate: Gate, session: Any) -> None:
+    failed(gate("closed"))
+    assert delays(delaying) == (2, 0)
 
 
 @pytest.mark.parametrize(

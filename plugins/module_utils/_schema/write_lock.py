@@ -36,6 +36,11 @@ LOGGING_IN = 1.0
 LOOKING_IN = 6
 PAUSE = 0.05
 SHOWN = 10  # sessions in a message
+# How many logins may fail before each further one waits, of the component and of the plugin that it replaces; 0: any.
+DELAYS = (
+    "component_connection_control.failed_connections_threshold",
+    "connection_control_failed_connections_threshold",
+)
 ER_CANNOT_USER = 1396
 ER_NO_SUCH_THREAD = 1094
 ER_XAER_RMERR = 1401  # of who may not see them
@@ -55,14 +60,15 @@ def label(account: tuple[str, str]) -> str:
 class Closed:
     """What a record says: the accounts that were locked, what the event scheduler was, and when (seconds since 1970).
 
-    `scheduler` is its value, `persisted` the one that it has from SET PERSIST. A record of an older release of this
-    collection has neither, nor `since`.
+    `scheduler` is its value, `persisted` the one that it has from SET PERSIST. `delays` are the values of the variables
+    in `DELAYS` that the server has. A record of an older release of this collection has none of them, nor `since`.
     """
 
     accounts: tuple[tuple[str, str], ...]
     scheduler: str | None = None
     persisted: str | None = None
     since: float | None = None
+    delays: tuple[tuple[str, int], ...] = ()
 
 
 class Record:
@@ -86,6 +92,11 @@ class Record:
             if {was, persisted} - {None, *SCHEDULER}:
                 raise ValueError
             since = None if content.get("since") is None else float(content["since"])
+            delays = tuple(
+                (name, int(value))
+                for name, value in (content.get("login_delays") or {}).items()
+                if name in DELAYS
+            )
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -102,7 +113,7 @@ class Record:
                 f"{self.path} is the record of the database {database}, not of {self.database}; nothing was changed. "
                 "Give each database a path of its own"
             )
-        return Closed(accounts, was, persisted, since)
+        return Closed(accounts, was, persisted, since, delays)
 
     def write(self, closed: Closed) -> None:
         """Put the record in its place, also if the power fails at once. Raises WriteLockProblem."""
@@ -112,6 +123,7 @@ class Record:
             "accounts": sorted(closed.accounts),
             "event_scheduler": {"value": closed.scheduler, "persisted": closed.persisted},
             "since": closed.since,
+            "login_delays": dict(closed.delays),
         }
         try:
             write_whole(self.path, json.dumps(content), self.path + ".new", 0o600)
@@ -253,6 +265,29 @@ class Server:
             self.rows("RESET PERSIST IF EXISTS event_scheduler")
         if self.scheduler()[0] != was.scheduler:
             self.rows("SET GLOBAL event_scheduler = %s", was.scheduler)
+
+    def delays(self) -> tuple[tuple[str, int], ...]:
+        """Return how many logins may fail before the next ones wait, by variable."""
+        rows = self.rows(
+            "SELECT variable_name, variable_value FROM performance_schema.global_variables WHERE variable_name IN"
+            " (%s, %s) ORDER BY variable_name",
+            *DELAYS,
+        )
+        return tuple((str(name), int(value)) for name, value in rows)
+
+    def set_delays(self, delays: Iterable[tuple[str, int]]) -> None:
+        """Set how many logins may fail; no login that failed before counts then."""
+        now = dict(self.delays())
+        for name, value in delays:
+            if now.get(name, value) != value:
+                self.rows(f"SET GLOBAL {name} = {value:d}")
+
+    def end_delays(self, delays: Iterable[tuple[str, int]]) -> None:
+        """Refuse those who are locked out at once, and let them in at once when they are not any more.
+
+        A login that is locked counts as one that failed, and the first one that succeeds waits as well.
+        """
+        self.set_delays((name, 0) for name, _value in delays)
 
     def unstoppable(self) -> list[str]:
         """Return what writes to the server without a login, each with what to do about it."""
@@ -441,10 +476,11 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
     scheduler, persisted = server.scheduler()
     if found is None or found.scheduler is None:
         since = time.time() if found is None or found.since is None else found.since
-        new = Closed(recorded or (), scheduler, persisted, since)
+        new = Closed(recorded or (), scheduler, persisted, since, server.delays())
     else:
         new = found
     stopped = scheduler == "DISABLED" or (scheduler, persisted) == ("OFF", "OFF")
+    stopped = stopped and not any(dict(server.delays()).get(name) for name, _value in new.delays)
     writers = server.writers()
     before = [account for account in recorded or () if writers.get(account, True)]
     sessions = server.sessions(writers) if options["disconnect"] else server.staying(writers)
@@ -456,6 +492,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
         if found != new or unlocked:
             record.write(replace(new, accounts=tuple(closed)))
         server.stop_scheduler()
+        server.end_delays(new.delays)
         locked: list[tuple[str, str]] = []
         while unlocked:
             for account in unlocked:
@@ -477,6 +514,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
                     server.set_lock(account, False)
                 if found is None:
                     server.start_scheduler(new)
+                    server.set_delays(new.delays)
                     record.remove()
                 else:
                     record.write(found)
@@ -508,6 +546,7 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
         for account in accounts:
             server.set_lock(account, False)
         server.start_scheduler(found)
+        server.set_delays(found.delays)
         record.remove()
     was = found.scheduler if found is not None and found.scheduler is not None else now
     return {
