@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a playbook and kill it, on the controller and on the host, some time after it prints a text.
 
-usage: killed.py HOST_CONTAINER TEXT SECONDS PLAYBOOK...
+usage: killed.py HOST_CONTAINER TEXT[::FILE] SECONDS PLAYBOOK...
 
-The exit status is 0 if it was killed, 1 if it ended before.
+With FILE the seconds count from when it is there on the host, after the text. The exit status is 0 if it was killed, 1
+if it ended before.
 """
 
 from __future__ import annotations
@@ -26,14 +27,21 @@ def family(process: int) -> list[int]:
     return found
 
 
+def there(container: str, path: str) -> bool:
+    return subprocess.run(["docker", "exec", container, "test", "-e", path], check=False).returncode == 0
+
+
 def main() -> int:
-    container, text, seconds, *playbook = sys.argv[1:]
+    container, when, seconds, *playbook = sys.argv[1:]
+    text, _separator, path = when.partition("::")
     command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], *playbook]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         print(line, end="")
         if text in line:
+            while path and process.poll() is None and not there(container, path):
+                pass
             time.sleep(float(seconds))
             for one in family(process.pid):
                 with contextlib.suppress(ProcessLookupError):

@@ -33,6 +33,10 @@ options:
     description:
       - The number of seconds of the write lock.
     type: float
+  parts:
+    description:
+      - The number of seconds of each part of the write lock, by name.
+    type: dict
   backup:
     description:
       - The path of the backup, if it was kept.
@@ -60,7 +64,7 @@ _value:
   description:
     - C(database), C(mlflow_version), C(state), C(revision_before), C(revision_after), C(migrations) (their number,
       V(null) if it is unknown), C(rows_before), C(rows_after), C(tables) (those whose numbers of rows differ, each with
-      C(before) and C(after)), C(downtime_seconds), C(backup), and all of it as C(text).
+      C(before) and C(after)), C(downtime_seconds), C(downtime_parts), C(backup), and all of it as C(text).
   type: dict
 """
 
@@ -70,10 +74,11 @@ def mlflow_schema_upgrade_result(
     manifest: Mapping[str, Any],
     seconds: float | None = None,
     backup: str | None = None,
+    parts: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return what `upgraded` does. Raises AnsibleFilterError if something is missing."""
     try:
-        return upgraded(found, manifest, seconds, backup)
+        return upgraded(found, manifest, seconds, backup, parts)
     except (KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"mlflow_schema_upgrade_result: {error!r} is missing or wrong") from None
 

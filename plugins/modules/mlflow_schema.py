@@ -104,6 +104,56 @@ options:
       - The collation for V(converted). The default is the one of most tables if it is one of C(utf8mb4) that tells
         upper and lower case apart, and C(utf8mb4_0900_bin) otherwise.
     type: str
+  guard:
+    description:
+      - With it V(upgraded) and V(converted) lock all other writers of the server out, as
+        M(mlflow_ops.backend_store.mlflow_mysql_write_lock) does with C(scope=server), before they change anything, and
+        let them in at the end. Then V(upgraded) also finishes an interrupted migration.
+      - A schema that is at the target revision is left alone, and nobody is locked out, unless an earlier call left the
+        lock in O(guard.path).
+      - MLflow is imported before the lock. Under it the rows of every table are counted before and after the change.
+        The module fails if a table has more or fewer rows and no migration says why.
+      - After a failure the writers stay locked out, unless the message says that no account was locked. Put the store
+        back, and release the lock with M(mlflow_ops.backend_store.mlflow_mysql_write_lock).
+    type: dict
+    suboptions:
+      login_user:
+        description: An account with the rights of an administrator, that logs in as O(login_user) does.
+        type: str
+        required: true
+      login_password_files:
+        description: Files on the host with its password, as O(login_password_files).
+        type: list
+        elements: path
+        required: true
+      path:
+        description:
+          - The record of the locked accounts, as O(mlflow_ops.backend_store.mlflow_mysql_write_lock#module:path).
+        type: path
+        required: true
+      disconnect:
+        description:
+          - Whether to end the sessions of accounts that may write. With V(false) the module fails while there are any.
+        type: bool
+        default: false
+      keep:
+        description: Names of users that are never locked. O(login_user) of the module must be among them.
+        type: list
+        elements: str
+        default: []
+      timeout:
+        description: Seconds to wait for sessions to end, and for another run.
+        type: int
+        default: 30
+      point:
+        description:
+          - A command with its arguments that records the way back, before the first change. It reads JSON from standard
+            input, with C(revision) or for O(app=auth) C(auth_revision), C(locked), the accounts, and C(tables), the
+            numbers of rows by database and table. It prints JSON. If it fails, nothing is changed.
+          - C(mlflow-mysql-backup --json --directory DIRECTORY point) is such a command.
+        type: list
+        elements: str
+        default: []
   lock_timeout:
     description:
       - Seconds to wait for another run that changes the same schema, and for readers that lock its tables.
@@ -143,6 +193,22 @@ EXAMPLES = r"""
     virtualenv: /srv/mlflow-mysql/mlflow/3.5.1
     mlflow_version: 3.5.1
     state: upgraded
+
+- name: Upgrade to the schema of MLflow 3.5.1 while writers are locked out
+  mlflow_ops.backend_store.mlflow_schema:
+    login_user: mlflow_migrator
+    login_password_files: [/srv/mlflow-mysql/secrets/migrator_password]
+    login_unix_socket: /srv/mlflow-mysql/run/mysqld.sock
+    database: mlflow
+    virtualenv: /srv/mlflow-mysql/mlflow/3.5.1
+    mlflow_version: 3.5.1
+    state: upgraded
+    guard:
+      login_user: root
+      login_password_files: [/srv/mlflow-mysql/secrets/root_password]
+      path: /srv/mlflow-mysql/upgrade/mlflow.write_lock.json
+      keep: [mlflow_migrator]
+      disconnect: true
 
 - name: Create two indexes in addition to MLflow's own
   mlflow_ops.backend_store.mlflow_schema:
@@ -245,6 +311,22 @@ misread:
   type: list
   elements: str
   sample: [12 values of params.value]
+schema:
+  description: With O(guard) what M(mlflow_ops.backend_store.mlflow_schema_info) returns with C(exact_rows=true).
+  returned: with O(guard), if writers were locked out
+  type: dict
+point:
+  description: What the command in O(guard.point) printed. V(null) without it.
+  returned: with O(guard), if writers were locked out
+  type: dict
+write_lock:
+  description:
+    - The C(accounts) that were locked, the C(disconnected) sessions, when the lock was set (C(since)), its C(seconds),
+      and the seconds of its C(parts).
+  returned: with O(guard), if writers were locked out
+  type: dict
+  sample: {"accounts": ["mlflowusr@%"], "disconnected": [], "since": 1796023912.4, "seconds": 2.1,
+    "parts": {"lock": 0.2, "count": 0.1, "copy": 0.4, "migrate": 1.1, "verify": 0.2, "open": 0.1}}
 made_indexes:
   description: The indexes of O(extra_indexes) that were created and did not exist before.
   returned: success
@@ -265,8 +347,8 @@ reason:
     - V(schema) if the schema does not allow it; V(unknown_target) if the target MLflow or revision is not
       in the catalogue; V(no_database) if there is no such database; V(interrupted) if a migration failed
       after its start; V(busy) if another run changes it; V(migrations_missing) if O(virtualenv) has no
-      MLflow; V(not_owner) if another run
-      has taken over; V(server) if the connection was lost or a statement refused; or, without a login,
+      MLflow; V(write_lock) if writers cannot be locked out; V(point) if O(guard.point) failed; V(not_owner) if
+      another run has taken over; V(server) if the connection was lost or a statement refused; or, without a login,
       V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
       V(other).
   returned: failure
@@ -276,6 +358,7 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    guard,
     migrate,
     options,
     ownership,
@@ -295,8 +378,13 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
+    if module.params["guard"] and module.params["state"] not in ("upgraded", "converted"):
+        module.fail_json(msg="guard is for the states upgraded and converted", reason="schema")
     try:
-        result = migrate.run(module.params, module.check_mode)
+        if module.params["guard"]:
+            result = migrate.run(module.params, module.check_mode, guard.change)
+        else:
+            result = migrate.run(module.params, module.check_mode)
     except migrate.Failed as error:
         module.fail_json(**{**error.left, "msg": str(error), "reason": error.reason})
     module.exit_json(**result)

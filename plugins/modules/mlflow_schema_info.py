@@ -142,9 +142,21 @@ pending:
     rows:
       description: Number of rows in RV(pending[].tables), as the server estimates it.
       type: int
+    seconds:
+      description:
+        - How many seconds of the write lock its statements take that are not executed before, estimated from the sizes
+          of the tables.
+      type: float
     mlflow_version:
       description: The first release that has it.
       type: str
+downtime_seconds:
+  description:
+    - How many seconds an upgrade would lock writers out, estimated from the sizes of the tables. The playbook
+      C(rehearse_upgrade) measures it. V(null) if nothing is pending.
+  returned: success
+  type: float
+  sample: 4.2
 half_applied:
   description: The interrupted migration, V(null) if there is none.
   returned: success

@@ -244,7 +244,7 @@ class Harness:
         try:
             return dict(self.migrate.do(work))
         finally:
-            work.connection.close()
+            work.close()
 
     def examine(self, database: str) -> Any:
         return self.survey.look(self.connection, database, self.target).examination

@@ -173,7 +173,7 @@ CASES = {
     "mlflow_mysql_host_info": Case([OK], looks=True),
     "mlflow_mysql_plan": Case([OK, SKIPPED], variables=role_variables),
     "mlflow_mysql_rotation": Case([OK], as_root),
-    "mlflow_schema": Case([CHANGED, OK, OK, CHANGED], with_database, check=has_indexes),
+    "mlflow_schema": Case([CHANGED, OK, OK, OK, CHANGED], with_database, check=has_indexes),
     "mlflow_mysql_write_lock": Case([CHANGED, CHANGED], with_writer),
     # There is a database, and no table in it.
     "mlflow_schema_info": Case([OK, "failed"], with_database),

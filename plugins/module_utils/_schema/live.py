@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Collection
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query
 
@@ -32,18 +32,20 @@ ODD = re.compile(r"[\s.%()'\"]")
 QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`")
 ODD_SPACE = re.compile(r"^\s+|\s+$|\s{2,}|[^\S ]")
 
+# What names the table of a row, where a statement may be for some tables only.
+TABLE = re.compile(r"\[([\w.]+)\]")
 TABLES = """
 SELECT table_name, table_type, engine, table_collation, table_rows, data_length + index_length
-FROM information_schema.tables WHERE table_schema = %s"""
+FROM information_schema.tables WHERE table_schema = %s[table_name]"""
 PARTITIONS = """
 SELECT DISTINCT table_name FROM information_schema.partitions
-WHERE table_schema = %s AND partition_name IS NOT NULL"""
+WHERE table_schema = %s[table_name] AND partition_name IS NOT NULL"""
 COLUMNS = """
 SELECT table_name, column_name, column_type, is_nullable, column_default, extra, collation_name, generation_expression
-FROM information_schema.columns WHERE table_schema = %s ORDER BY table_name, ordinal_position"""
+FROM information_schema.columns WHERE table_schema = %s[table_name] ORDER BY table_name, ordinal_position"""
 INDEXES = """
 SELECT table_name, index_name, non_unique, column_name, sub_part, collation, index_type, is_visible, expression
-FROM information_schema.statistics WHERE table_schema = %s ORDER BY table_name, index_name, seq_in_index"""
+FROM information_schema.statistics WHERE table_schema = %s[table_name] ORDER BY table_name, index_name, seq_in_index"""
 FOREIGN_KEYS = """
 SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_schema, k.referenced_table_name,
        k.referenced_column_name, r.update_rule, r.delete_rule
@@ -51,17 +53,17 @@ FROM information_schema.key_column_usage k
 JOIN information_schema.referential_constraints r
   ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name
   AND r.table_name = k.table_name
-WHERE k.constraint_schema = %s AND k.referenced_table_name IS NOT NULL
+WHERE k.constraint_schema = %s[k.table_name] AND k.referenced_table_name IS NOT NULL
 ORDER BY k.table_name, k.constraint_name, k.ordinal_position"""
 CHECKS = """
 SELECT t.table_name, c.constraint_name, c.check_clause, t.enforced
 FROM information_schema.check_constraints c
 JOIN information_schema.table_constraints t
   ON t.constraint_schema = c.constraint_schema AND t.constraint_name = c.constraint_name
-WHERE c.constraint_schema = %s ORDER BY t.table_name, c.constraint_name"""
+WHERE c.constraint_schema = %s[t.table_name] ORDER BY t.table_name, c.constraint_name"""
 TRIGGERS = """
 SELECT event_object_table, trigger_name, action_timing, event_manipulation, action_statement
-FROM information_schema.triggers WHERE event_object_schema = %s"""
+FROM information_schema.triggers WHERE event_object_schema = %s[event_object_table]"""
 PROGRAMS = """
 SELECT LOWER(routine_type), routine_name FROM information_schema.routines WHERE routine_schema = %s
 UNION ALL SELECT 'event', event_name FROM information_schema.events WHERE event_schema = %s
@@ -92,15 +94,22 @@ class LiveSchema:
     prepared: tuple[str, ...] = ()
 
 
-def read_schema(connection: Any, database: str) -> LiveSchema:
-    """Read the schema of `database`. Raises pymysql's errors."""
+def read_schema(connection: Any, database: str, only: Collection[str] | None = None) -> LiveSchema:
+    """Read the schema of `database`, or of the tables in `only` there. Raises pymysql's errors."""
+
+    def ask(statement: str) -> list[tuple[Any, ...]]:
+        if only is None:
+            return query(connection, TABLE.sub("", statement), database)
+        names = ", ".join(["%s"] * len(only)) or "NULL"
+        return query(connection, TABLE.sub(rf" AND \1 IN ({names})", statement), database, *only)
+
     tables, collation = [], None
     sizes: dict[str, Table] = {}
-    found = query(connection, TABLES, database)
+    found = ask(TABLES)
     collations = Counter(row[3] for row in found if row[1] == "BASE TABLE" and row[3])
     if collations:
         collation = max(sorted(collations), key=lambda name: collations[name])
-    parted = {name for (name,) in query(connection, PARTITIONS, database)}
+    parted = {name for (name,) in ask(PARTITIONS)}
     for name, kind, engine, own, rows, size in found:
         if kind != "BASE TABLE":
             tables.append(f"view {escaped(name)}")
@@ -110,11 +119,11 @@ def read_schema(connection: Any, database: str) -> LiveSchema:
         tables.append(f"table {escaped(name)} {engine}{partitioned}{_collate(own, collation)}")
     named = [
         *(("", line) for line in tables),
-        *(("", _column(row, collation)) for row in query(connection, COLUMNS, database)),
-        *_indexes(query(connection, INDEXES, database)),
-        *_foreign_keys(query(connection, FOREIGN_KEYS, database), database),
-        *(_check(row) for row in query(connection, CHECKS, database)),
-        *(("", _trigger(row)) for row in query(connection, TRIGGERS, database)),
+        *(("", _column(row, collation)) for row in ask(COLUMNS)),
+        *_indexes(ask(INDEXES)),
+        *_foreign_keys(ask(FOREIGN_KEYS), database),
+        *(_check(row) for row in ask(CHECKS)),
+        *(("", _trigger(row)) for row in ask(TRIGGERS)),
     ]
     lines: dict[str, str] = {}
     for name, line in named:
@@ -123,7 +132,10 @@ def read_schema(connection: Any, database: str) -> LiveSchema:
             unique, number = f"{line} #{number}", number + 1
         lines[unique] = name
     names = {line: name for line, name in lines.items() if name}
-    programs = [(str(kind), str(name)) for kind, name in query(connection, PROGRAMS, database, database)]
+    programs: list[tuple[str, str]] = []
+    if only is None:
+        found = query(connection, PROGRAMS, database, database)
+        programs = [(str(kind), str(name)) for kind, name in found]
     return LiveSchema(frozenset(lines), sizes, collation, names, tuple(programs))
 
 

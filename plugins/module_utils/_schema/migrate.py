@@ -9,7 +9,7 @@ import re
 import subprocess
 import tempfile
 import time
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sql import query, quoted
@@ -52,6 +52,9 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.s
     SchemaProblem,
     Survey,
     Target,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.write_lock import (
+    WriteLockProblem,
 )
 
 ER_LOCK_WAIT_TIMEOUT = 1205
@@ -128,8 +131,20 @@ class Work:
         self.catalogue = catalogue.load(params["app"])
         self.applied: list[dict[str, Any]] = []
         self.prepared: dict[str, Any] | None = None
+        # What the last look found.
         self.ahead: ahead.Done = {}
+        self.collation: str | None = None
+        self.process: subprocess.Popen[str] | None = None
+        self.problems: Any = None
         self.connection, self.password = connection.connect_with_password(login)
+
+    def close(self) -> None:
+        """End the connection, and the process if it was not needed."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+        if self.connection.open:
+            self.connection.close()
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         return query(self.connection, statement, *arguments)
@@ -143,7 +158,7 @@ class Work:
             self.params["data_directory"],
             scan_seconds=None if rows else 0,
         )
-        self.ahead = survey.examination.ahead
+        self.ahead, self.collation = survey.examination.ahead, survey.live.collation
         return survey
 
     def lock(self) -> None:
@@ -184,7 +199,6 @@ class Work:
     def run(self, revisions: list[str], **order: Any) -> None:
         """Run MLflow's migrations to each of `revisions` in turn. Raises Interrupted."""
         about = {
-            "app": self.params["app"],
             "user": self.login.user,
             "password": self.password,
             "host": self.login.address.host,
@@ -202,30 +216,50 @@ class Work:
             ),
             **order,
         }
+        self.start()
+        process, problems = self.process, self.problems
+        if process is None:
+            raise TypeError("the process did not start")
+        self.process = None
+        try:
+            self.supervise(process, json.dumps(about))
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            process.wait()
+        if process.returncode != 0:
+            problems.seek(0)
+            raise Interrupted(f"MLflow's migrations failed: {reason(problems.read())}")
+
+    def start(self) -> None:
+        """Have a process that has imported MLflow, if there is none. Raises SchemaProblem."""
+        if self.process is not None:
+            return
         python = os.path.join(self.params["virtualenv"], "bin", "python")
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as problems:
-            try:
-                # Not run_command: it fails by itself, and each revision is looked at before the next begins.
-                process = subprocess.Popen(
-                    [python, "-c", runner_source()],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=problems,
-                    encoding="utf-8",
-                    errors="replace",
-                )
-            except OSError as error:
-                raise SchemaProblem(f"MLflow's migrations cannot run: {python}: {error.strerror}") from None
-            try:
-                self.supervise(process, json.dumps(about))
-            except BaseException:
-                process.kill()
-                raise
-            finally:
-                process.wait()
-            if process.returncode != 0:
-                problems.seek(0)
-                raise Interrupted(f"MLflow's migrations failed: {reason(problems.read())}")
+        # It lasts as long as the process.
+        self.problems = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        try:
+            # Not run_command: it fails by itself, and each revision is looked at before the next begins.
+            process = subprocess.Popen(
+                [python, "-c", runner_source(), self.params["app"]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.problems,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            raise SchemaProblem(f"MLflow's migrations cannot run: {python}: {error.strerror}") from None
+        if process.stdout is None:
+            raise TypeError("the process has no pipes")
+        for line in process.stdout:
+            if line == migration_runner.READY + "\n":
+                self.process = process
+                return
+        process.wait()
+        self.problems.seek(0)
+        raise SchemaProblem(f"MLflow's migrations cannot run: {reason(self.problems.read())}")
 
     def supervise(self, process: subprocess.Popen[str], order: str) -> None:
         """Give `process` its order and check each revision that it reaches. Raises Interrupted."""
@@ -267,11 +301,20 @@ class Work:
         }
 
     def look_at(self, revision: str) -> list[Difference]:
-        """How the schema differs from the catalogue's at `revision`."""
-        live = read_schema(self.connection, self.database)
+        """How the tables that the migration to `revision` changes differ from the catalogue's there.
+
+        The whole schema is compared at the end; this is for a migration that went wrong in the middle of many.
+        """
+        position = self.catalogue.position(revision)
+        entry = self.catalogue.revisions[position]
+        before = self.catalogue.schema(self.catalogue.revisions[position - 1].revision) if position else set()
+        schema = self.catalogue.schema(revision)
+        tables = {*entry.tables, *entry.made_tables, *map(catalogue.table_of, before ^ schema)}
+        live = read_schema(self.connection, self.database, sorted(tables))
+        expected = ahead.after(self.catalogue, schema, self.later(revision))
         lines = own_lines(live, self.catalogue)[0]
-        expected = ahead.after(self.catalogue, self.catalogue.schema(revision), self.later(revision))
-        return compare(expected, lines, live.collation, self.catalogue)
+        expected = frozenset(line for line in expected if catalogue.table_of(line) in tables)
+        return compare(expected, lines, self.collation, self.catalogue)
 
     def later(self, revision: str) -> ahead.Done:
         """What was done ahead of the revisions after `revision`."""
@@ -295,9 +338,8 @@ def reason(text: str) -> str:
     return next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "no message")
 
 
-def initialise(work: Work) -> bool:
+def initialise(work: Work, survey: Survey) -> bool:
     """Make the tables in an empty database. Returns whether there was anything to do."""
-    survey = work.look()
     unfinished = MARKER in survey.live.tables
     if survey.examination.state != EMPTY and not unfinished:
         return False
@@ -339,9 +381,8 @@ def drop(work: Work, tables: list[str]) -> None:
     work.rows("SET SESSION foreign_key_checks = 1")
 
 
-def upgrade(work: Work) -> bool:
+def upgrade(work: Work, survey: Survey) -> bool:
     """Run what is pending. Returns whether there was anything to do."""
-    survey = work.look(rows=True)
     found = survey.examination
     if found.state == CURRENT:
         return False
@@ -365,12 +406,13 @@ def upgrade(work: Work) -> bool:
             schema_survey.AUTH_FIRST,
         )
     work.run([revision.revision for revision in found.pending])
+    forget(work, survey, work.later(work.target.head))
     return True
 
 
-def forget(work: Work, survey: Survey) -> bool:
-    """Remove the record of what was done ahead, if nothing is ahead. Returns whether there was any."""
-    if ahead.PREPARED not in survey.live.tables or survey.examination.ahead:
+def forget(work: Work, survey: Survey, left: ahead.Done) -> bool:
+    """Remove the record of what was done ahead, if nothing is `left` that is ahead. Returns whether there was any."""
+    if ahead.PREPARED not in survey.live.tables or left:
         return False
     work.connection.select_db(work.database)
     work.rows(f"DELETE FROM {ahead.PREPARED} WHERE app = %s", work.params["app"])
@@ -380,9 +422,8 @@ def forget(work: Work, survey: Survey) -> bool:
     return True
 
 
-def repair(work: Work) -> bool:
+def repair(work: Work, survey: Survey) -> bool:
     """Finish the migration that was interrupted. Returns whether there was any."""
-    survey = work.look(rows=True)
     found = survey.examination
     if found.state in (EMPTY, *WHOLE):
         return False
@@ -433,8 +474,7 @@ def prepare(work: Work) -> dict[str, Any]:
     wanted = ahead.possible(work.catalogue, found.revision, work.target.head)
     missing = any(numbers - found.ahead.get(one, frozenset()) for one, numbers in wanted.items())
     if work.check_mode:
-        rows = {name: table.rows for name, table in survey.live.tables.items()}
-        result["plan"] = describe_pending(found, found.pending, work.catalogue, rows)
+        result["plan"] = describe_pending(found, found.pending, work.catalogue, survey.live.tables)
         return {"changed": missing, **result, **result_of(work, survey)}
     if missing:
         result["left"] = do_ahead(work, found.revision)
@@ -731,25 +771,30 @@ def as_text(revision: str | None, lines: frozenset[str]) -> str:
     return "".join(f"{line}\n" for line in [f"revision {revision}", *sorted(lines)])
 
 
-def do(work: Work) -> dict[str, Any]:
-    """Bring the schema to the wanted state and return the module's result."""
-    work.look()  # says what is wrong with the database before anything waits for a lock
+def do(work: Work, before: Survey | None = None) -> dict[str, Any]:
+    """Bring the schema to the wanted state and return the module's result.
+
+    `before` is what a look found, rows too, if nobody can have changed the schema since.
+    """
+    if before is None:
+        work.look()  # says what is wrong with the database before anything waits for a lock
     work.lock()
     if work.params["state"] == "converted":
         return convert(work)
     if work.params["state"] == "prepared":
         return prepare(work)
-    before = work.look()
+    if before is None:
+        before = work.look(rows=work.params["state"] in ("upgraded", "repaired"))
     plan = plan_of(work, before)
-    rows = {name: table.rows for name, table in before.live.tables.items()}
-    described = describe_pending(before.examination, plan, work.catalogue, rows)
-    migrated = migrate(work)
+    described = describe_pending(before.examination, plan, work.catalogue, before.live.tables)
+    migrated = migrate(work, before)
     now = before
     if migrated and work.check_mode:
         result, lines = predicted(work, before, plan)
     else:
         now = work.look() if migrated else before
-        if not work.check_mode and now.examination.state in (CURRENT, BEHIND) and forget(work, now):
+        found = now.examination
+        if not work.check_mode and found.state in (CURRENT, BEHIND) and forget(work, now, found.ahead):
             now = work.look()
         result, lines = result_of(work, now), now.live.lines
         if migrated and (
@@ -798,11 +843,13 @@ def make_experiment(work: Work, result: Mapping[str, Any], now: Survey) -> bool:
     return True
 
 
-def migrate(work: Work) -> bool:
+def migrate(work: Work, survey: Survey) -> bool:
     """Do what the wanted state takes besides indexes. Returns whether there was anything to do."""
     if work.params["state"] == "indexed":
         return False
-    return {"initialised": initialise, "upgraded": upgrade, "repaired": repair}[work.params["state"]](work)
+    return {"initialised": initialise, "upgraded": upgrade, "repaired": repair}[work.params["state"]](
+        work, survey
+    )
 
 
 def afterwards(work: Work) -> dict[str, Any]:
@@ -816,13 +863,24 @@ def afterwards(work: Work) -> dict[str, Any]:
         return {"applied": work.applied}
 
 
-def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Do what the options of the module mlflow_schema ask for; returns its result. Raises Failed."""
+def run(
+    params: Mapping[str, Any], check_mode: bool, act: Callable[[Work], dict[str, Any]] = do
+) -> dict[str, Any]:
+    """Do what the options of the module mlflow_schema ask for; returns its result. Raises Failed.
+
+    `act` is what is done with them.
+    """
     work = None
     try:
         work = Work(params, check_mode, connection.login_from_params(params))
-        return do(work)
-    except (connection.ConnectionFailed, MigrationsMissing, SchemaProblem, ownership.NotOwner) as error:
+        return act(work)
+    except (
+        connection.ConnectionFailed,
+        MigrationsMissing,
+        SchemaProblem,
+        WriteLockProblem,
+        ownership.NotOwner,
+    ) as error:
         left = afterwards(work) if work is not None else {}
         message = str(error)
         if isinstance(error, Interrupted) and left.get("message"):
@@ -837,5 +895,5 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             message = f"{message}. The store is {left['state']} now: {left['message']}"
         raise Failed(message, "server", left) from error
     finally:
-        if work is not None and work.connection.open:
-            work.connection.close()
+        if work is not None:
+            work.close()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs MLflow's migrations inside MLflow's own virtual environment. Private to this collection.
 
-`mlflow_schema` hands the source of this file to the environment's interpreter, so it imports nothing of Ansible.
-The order comes as a line of JSON through standard input, since arguments are for everyone to read. Each revision that
-is reached is one line of JSON on standard output, and a line of input lets the next one begin.
+`mlflow_schema` hands the source of this file to the environment's interpreter, so it imports nothing of Ansible. Its
+argument is MLflow's app. The order comes as a line of JSON through standard input, when MLflow is imported, since
+arguments are for everyone to read. Each revision that is reached is one line of JSON on standard output, and a line of
+input lets the next one begin.
 
 Alembic is driven without MLflow's env.py: that of the auth app imports the whole web server, and connects in a
 second session that waits for the first.
@@ -25,6 +26,8 @@ DIRECTORIES = {"tracking": "store/db_migrations", "auth": "server/auth/db/migrat
 VERSION_TABLES = {"tracking": "alembic_version", "auth": "alembic_version_auth"}
 READING = ("SELECT", "SHOW", "DESCRIBE", "DESC", "SET", "COMMIT", "ROLLBACK", "DO")
 WRITING_ROWS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+# A line on standard output when MLflow is imported and an order can come.
+READY = "ready"
 # What is executed in the place of a statement that is left out.
 LEFT_OUT = "DO 0"
 # A row by its key.
@@ -286,14 +289,24 @@ class Migrations:
 def main() -> None:
     # When the module is killed, its lock is gone: PR_SET_PDEATHSIG (1) ends the migrations with it.
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    order = json.loads(sys.stdin.readline())
+    migrations = Migrations(sys.argv[1])
+    # What they import takes seconds: it is there when the order comes.
+    import sqlalchemy
+
+    sqlalchemy.create_engine("mysql+pymysql://")
+    migrations.revisions()
+    sys.stdout.write(READY + "\n")
+    sys.stdout.flush()
+    line = sys.stdin.readline()
+    if not line:
+        return
+    order = json.loads(line)
     engine = open_engine(order)
     if order.get("prepare"):
         sys.stdout.write(json.dumps({"prepared": prepare(engine)}) + "\n")
         return
     if (order.get("finish") or {}).get("revision") == "75868b020152":
         accept_own_columns()
-    migrations = Migrations(order["app"])
     if order.get("initial"):
         migrations.make_initial(engine)
     for number, revision in enumerate(order["revisions"]):

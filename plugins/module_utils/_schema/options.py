@@ -44,4 +44,18 @@ def change_argument_spec() -> dict[str, Any]:
         "default_artifact_root": {"type": "str"},
         "collation": {"type": "str"},
         "lock_timeout": {"type": "int", "default": 30},
+        "guard": {"type": "dict", "options": guard_argument_spec()},
+    }
+
+
+def guard_argument_spec() -> dict[str, Any]:
+    """What a change needs that locks writers out by itself."""
+    return {
+        "login_user": {"type": "str", "required": True},
+        "login_password_files": {"type": "list", "elements": "path", "required": True, "no_log": False},
+        "path": {"type": "path", "required": True},
+        "disconnect": {"type": "bool", "default": False},
+        "keep": {"type": "list", "elements": "str", "default": []},
+        "timeout": {"type": "int", "default": 30},
+        "point": {"type": "list", "elements": "str", "default": []},
     }

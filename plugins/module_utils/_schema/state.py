@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 from urllib.parse import unquote
 
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import ahead
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import ahead, downtime
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.catalogue import (
     INITIAL,
     Catalogue,
@@ -24,7 +24,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.c
     compare,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.extra_indexes import LINES
-from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import LiveSchema
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.live import LiveSchema, Table
 
 EMPTY = "empty"
 CURRENT = "current"
@@ -372,10 +372,19 @@ def counted(drift: list[Difference]) -> str:
     return f"{many} ({', '.join(named)}{more})"
 
 
+def moved_tables(revisions: Iterable[Revision], app: str) -> set[str]:
+    """The tables whose number of rows `revisions` may change, and those in which they are recorded.
+
+    A table that a migration makes and fills may be there before it, when it was made ahead.
+    """
+    filled = [one for one in revisions if "data" in one.kinds]
+    return {VERSION_TABLES[app], *OWN_TABLES}.union(*({*one.tables, *one.made_tables} for one in filled))
+
+
 def describe_pending(
-    found: Examination, pending: Sequence[Revision], catalogue: Catalogue, rows: Mapping[str, int]
+    found: Examination, pending: Sequence[Revision], catalogue: Catalogue, tables: Mapping[str, Table]
 ) -> list[dict[str, Any]]:
-    """Pending revisions as modules return them."""
+    """Pending revisions as modules return them, in a store with `tables`."""
     online: Mapping[str, frozenset[int]] = {}
     if found.state == BEHIND and found.revision is not None:
         online = ahead.possible(catalogue, found.revision, found.head)
@@ -389,7 +398,8 @@ def describe_pending(
             "statements": len(one.statements),
             "online": len(online.get(one.revision, ())),
             "ahead": len(found.ahead.get(one.revision, ())),
-            "rows": sum(rows.get(table, 0) for table in one.tables),
+            "rows": sum(tables[table].rows for table in one.tables if table in tables),
+            "seconds": downtime.of_revision(one, online.get(one.revision, frozenset()), tables),
             "mlflow_version": catalogue.first_release(one.revision),
         }
         for one in pending

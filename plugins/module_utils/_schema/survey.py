@@ -17,6 +17,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql.sq
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     ahead,
     conversion,
+    downtime,
     extra_indexes,
     transactions,
 )
@@ -410,7 +411,7 @@ def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
     """A survey as the modules return it."""
     found = survey.examination
     catalogue = schema_catalogue.load(wanted.app)
-    rows = {name: table.rows for name, table in survey.live.tables.items()}
+    pending = describe_pending(found, found.pending, catalogue, survey.live.tables)
     half = found.half_applied
     known = found.revision is not None and found.revision in catalogue
     return {
@@ -425,7 +426,10 @@ def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
         "head": wanted.head,
         "mlflow_version": wanted.mlflow_version,
         "mlflow_versions": catalogue.mlflow_versions(str(found.revision)) if known else [],
-        "pending": describe_pending(found, found.pending, catalogue, rows),
+        "pending": pending,
+        "downtime_seconds": downtime.whole(sum(one["seconds"] for one in pending), survey.live.tables)
+        if found.state in (BEHIND, HALF_APPLIED)
+        else None,
         "half_applied": None
         if half is None
         else {

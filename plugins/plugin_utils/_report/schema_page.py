@@ -193,6 +193,17 @@ def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[s
     return lines
 
 
+def _estimated(info: Mapping[str, Any]) -> list[str]:
+    """How long writers would be locked out, about."""
+    seconds = info.get("downtime_seconds")
+    if seconds is None:
+        return []
+    about = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    return [
+        f"Writers would be locked out for about {about}, by the sizes of the tables. A rehearsal measures it."
+    ]
+
+
 def _online(step: Mapping[str, Any]) -> str:
     """How many of the statements need no lock."""
     return f"{step.get('online') or 0}/{step.get('statements') or 0}"
@@ -258,7 +269,9 @@ def _text_pending(info: Mapping[str, Any]) -> list[str]:
         for step in pending
     ]
     header = ["REVISION", "MLFLOW", "KINDS", "ONLINE", "ROWS", "TABLES"]
-    return [f"Pending: {_pending_total(pending)}", *_columns([header, *rows], [3, 4])] if rows else []
+    if not rows:
+        return []
+    return [f"Pending: {_pending_total(pending)}", *_estimated(info), *_columns([header, *rows], [3, 4])]
 
 
 def _text_drift(info: Mapping[str, Any]) -> list[str]:
@@ -580,7 +593,8 @@ def _html_pending(info: Mapping[str, Any]) -> str:
     ]
     header = ["Revision, and the tables it changes", "First MLflow", "Kinds", ">Online", ">Rows"]
     table = _html_table(header, rows, "cards", "Pending revisions") if rows else ""
-    return _section("Pending", table + KINDS if rows else "", _pending_total(pending))
+    estimated = "".join(f"<p>{_h(line)}</p>" for line in _estimated(info))
+    return _section("Pending", estimated + table + KINDS if rows else "", _pending_total(pending))
 
 
 def _html_drift(info: Mapping[str, Any]) -> str:

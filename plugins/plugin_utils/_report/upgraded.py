@@ -9,11 +9,16 @@ SHOWN = 10  # tables in the text
 
 
 def upgraded(
-    after: Mapping[str, Any], before: Mapping[str, Any], seconds: float | None, backup: str | None
+    after: Mapping[str, Any],
+    before: Mapping[str, Any],
+    seconds: float | None,
+    backup: str | None,
+    parts: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return what changed from a backup's manifest, `before`, to what mlflow_schema_info returned with exact rows.
 
-    `seconds` is how long writers were locked out, `backup` where the store of before is, if it was kept.
+    `seconds` is how long writers were locked out, `parts` what for (by name, in seconds), and `backup` where the store
+    of before is, if it was kept.
     """
     name = {"tracking": "revision", "auth": "auth_revision"}[after["app"]]
     had = {table: int(rows) for table, rows in before["tables"].get(after["database"], {}).items()}
@@ -39,6 +44,7 @@ def upgraded(
         "rows_after": sum(has.values()),
         "tables": changed,
         "downtime_seconds": None if seconds is None else round(float(seconds), 1),
+        "downtime_parts": {name: round(float(one), 2) for name, one in (parts or {}).items()},
         "backup": backup,
     }
     return {**result, "text": as_text(result)}
@@ -59,7 +65,11 @@ def as_text(result: Mapping[str, Any]) -> str:
     if len(result["tables"]) > SHOWN:
         lines.append(f"                and {counted(len(result['tables']) - SHOWN, 'table')} more")
     if result["downtime_seconds"] is not None:
-        lines.append(f"Downtime        writers were locked out for {result['downtime_seconds']} s")
+        parts = ", ".join(f"{name} {seconds}" for name, seconds in result["downtime_parts"].items())
+        lines.append(
+            f"Downtime        writers were locked out for {result['downtime_seconds']} s"
+            + (f" ({parts})" if parts else "")
+        )
     lines.append(f"Backup          {result['backup'] or 'none was kept: mlflow_schema_keep_backup is false'}")
     return "\n".join(lines)
 

@@ -35,7 +35,8 @@ def found(**changes: Any) -> dict[str, Any]:
 
 
 def test_what_an_upgrade_did() -> None:
-    result = outcome(found(), MANIFEST, 12.34, backup="/srv/x/full/000001")
+    parts = {"lock": 0.204, "migrate": 12.1}
+    result = outcome(found(), MANIFEST, 12.34, backup="/srv/x/full/000001", parts=parts)
     text = result.pop("text")
     assert result == {
         "database": "mlflow",
@@ -48,12 +49,13 @@ def test_what_an_upgrade_did() -> None:
         "rows_after": 24,
         "tables": {"gone": {"before": 2, "after": 0}, "new": {"before": 0, "after": 3}},
         "downtime_seconds": 12.3,
+        "downtime_parts": {"lock": 0.2, "migrate": 12.1},
         "backup": "/srv/x/full/000001",
     }
     for words in (
         "from revision aaa to ccc in 2 migrations",
         "23 before, 24 after",
-        "for 12.3 s",
+        "for 12.3 s (lock 0.2, migrate 12.1)",
         "/srv/x/full/000001",
     ):
         assert words in text
