@@ -109,12 +109,13 @@ options:
       - With it V(upgraded) and V(converted) lock all other writers of the server out, as
         M(mlflow_ops.backend_store.mlflow_mysql_write_lock) does with C(scope=server), before they change anything, and
         let them in at the end. Then V(upgraded) also finishes an interrupted migration.
-      - A schema that is at the target revision is left alone, and nobody is locked out, unless an earlier call left the
+      - Nobody is locked out if no migration is pending or there is nothing to convert, unless an earlier call left the
         lock in O(guard.path).
       - MLflow is imported before the lock. Under it the rows of every table are counted before and after the change.
-        The module fails if a table has more or fewer rows and no migration says why.
-      - After a failure the writers stay locked out, unless the message says that no account was locked. Put the store
-        back, and release the lock with M(mlflow_ops.backend_store.mlflow_mysql_write_lock).
+        V(upgraded) fails if a table has more or fewer rows and no migration says why.
+      - If it fails under the lock, the writers stay locked out. Put the store back, and release the lock with
+        M(mlflow_ops.backend_store.mlflow_mysql_write_lock). With RV(reason=open) the change is made, and only the lock
+        is to be released.
     type: dict
     suboptions:
       login_user:
@@ -312,7 +313,9 @@ misread:
   elements: str
   sample: [12 values of params.value]
 schema:
-  description: With O(guard) what M(mlflow_ops.backend_store.mlflow_schema_info) returns with C(exact_rows=true).
+  description:
+    - With O(guard) what M(mlflow_ops.backend_store.mlflow_schema_info) returns with C(exact_rows=true), but C(locked),
+      as O(login_user) sees it.
   returned: with O(guard), if writers were locked out
   type: dict
 point:
@@ -347,10 +350,10 @@ reason:
     - V(schema) if the schema does not allow it; V(unknown_target) if the target MLflow or revision is not
       in the catalogue; V(no_database) if there is no such database; V(interrupted) if a migration failed
       after its start; V(busy) if another run changes it; V(migrations_missing) if O(virtualenv) has no
-      MLflow; V(write_lock) if writers cannot be locked out; V(point) if O(guard.point) failed; V(not_owner) if
-      another run has taken over; V(server) if the connection was lost or a statement refused; or, without a login,
-      V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
-      V(other).
+      MLflow; V(write_lock) if writers cannot be locked out; V(point) if O(guard.point) failed;
+      V(open) if all is done but to let writers in; V(not_owner) if another run has taken over; V(server) if the
+      connection was lost or a statement refused; or, without a login, V(unreachable), V(refused), V(locked),
+      V(tls_required), V(tls_failed), V(not_mysql), V(library), V(other).
   returned: failure
   type: str
   sample: not_owner

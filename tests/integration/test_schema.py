@@ -601,15 +601,17 @@ def test_a_lower_revision_leaves_what_is_done_ahead(store: MySQL, migrate: Migra
     )
 
 
-def half_apply(server: MySQL) -> schema_catalogue.Revision:
-    """Make the first tables of the migration after BEFORE_TRIGGERS, as MLflow does."""
+def half_apply(
+    server: MySQL, before: str = BEFORE_TRIGGERS, statements: int = 4
+) -> schema_catalogue.Revision:
+    """Execute the first statements of the migration after `before`, as MLflow does."""
     catalogue = schema_catalogue.load()
-    entry = catalogue.revisions[catalogue.position(BEFORE_TRIGGERS) + 1]
+    entry = catalogue.revisions[catalogue.position(before) + 1]
     connection = server.root()
     try:
         connection.select_db(DATABASE)
         with connection.cursor() as cursor:
-            for statement in entry.statements[:4]:
+            for statement in entry.statements[:statements]:
                 cursor.execute(statement.sql)
     finally:
         connection.close()
@@ -704,7 +706,7 @@ def test_guarded_upgrade(store: MySQL, migrate: Migrate, guard: dict[str, Any], 
             again = ok(
                 migrate(state="upgraded", guard={**guard, "disconnect": False}, check=check), changed=False
             )
-            assert "write_lock" not in again.values
+            assert again["write_lock"] is None
     finally:
         session.close()
 
@@ -747,6 +749,50 @@ def test_guarded_upgrade_finishes_what_was_interrupted(
     assert plan["state"] == "behind"
     result = ok(migrate(state="upgraded", guard=guard), changed=True)
     assert (result["state"], result["drift"]) == ("current", []) and not locked_out(store)
+
+
+def test_guarded_upgrade_finishes_the_last_migration(
+    store: MySQL, migrate: Migrate, guard: dict[str, Any]
+) -> None:
+    """With what comes after it: experiment 0 and indexes, of which none is lost."""
+    before = list(MIGRATIONS.between(BEFORE_TRIGGERS) or ())[-2]
+    ok(migrate(revision=before, extra_indexes=["runs"]), changed=True)
+    entry = half_apply(store, before, 1)
+    assert entry.revision == HEAD
+    root = {"default_artifact_root": "/artifacts"}
+    result = ok(migrate(state="upgraded", guard=guard, **root), changed=True)
+    assert (result["state"], result["drift"], result["default_experiment"]) == ("current", [], "made")
+    assert [step["revision"] for step in result["plan"]] == [HEAD]
+    assert "revision " + before in result["diff"]["before"] and "revision " + HEAD in result["diff"]["after"]
+    assert (result["made_indexes"], result["dropped_indexes"], present(result)) == ([], [], ["runs"])
+
+
+def test_guarded_upgrade_that_lets_nobody_in(store: MySQL, migrate: Migrate, guard: dict[str, Any]) -> None:
+    """It is upgraded all the same, and the next call lets them in."""
+    ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
+    store.execute("CREATE USER caretaker@localhost IDENTIFIED BY %s", store.root_password)
+    store.execute("GRANT ALL ON *.* TO caretaker@localhost WITH GRANT OPTION")
+    guard.update(login_user="caretaker", keep=[MIGRATOR, "root"])
+    loses = [sys.executable, "-c", LOSES, guard["login_password_files"][0], store.socket]
+    point = [*loses, "ALTER USER caretaker@localhost ACCOUNT LOCK"]
+    result = migrate(state="upgraded", guard={**guard, "point": point})
+    assert "writers could not all be let in" in failed(result) and result["reason"] == "open"
+    assert result["state"] == "current" and locked_out(store)
+    assert json.loads(Path(guard["path"]).read_text())["opening"] is True
+    store.execute("ALTER USER caretaker@localhost ACCOUNT UNLOCK")
+    ok(migrate(state="upgraded", guard={**guard, "point": []}), changed=True)
+    assert not locked_out(store) and not Path(guard["path"]).exists()
+
+
+def test_a_store_that_cannot_be_upgraded_locks_nobody_out(
+    store: MySQL, migrate: Migrate, guard: dict[str, Any]
+) -> None:
+    assert "use state initialised" in failed(migrate(state="upgraded", guard=guard))
+    ok(migrate(revision=BEFORE_TRIGGERS), changed=True)
+    half_apply(store)
+    store.execute(f"ALTER TABLE {table('runs')} DROP COLUMN source_name")
+    assert "nothing was changed" in failed(migrate(state="upgraded", guard=guard))
+    assert not locked_out(store) and not Path(guard["path"]).exists()
 
 
 def test_nobody_is_locked_out_for_nothing(

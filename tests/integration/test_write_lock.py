@@ -512,9 +512,31 @@ def test_nobody_waits_to_be_refused_or_to_get_in_again(delaying: MySQL, gate: Ga
     delaying.execute(f"SET GLOBAL {THRESHOLD} = 5")
     ok(gate("closed"), changed=True)
     ok(gate("closed"), changed=False)
+    # As after a restart, from which on it has counted.
+    delaying.execute(f"SET GLOBAL {THRESHOLD} = 2")
+    for _attempt in range(2):
+        assert_refused(delaying, "runtime")
     ok(gate("open"), changed=True)
     delaying.login("runtime", PASSWORD).close()
     assert delays(delaying) == (2, 0)
+
+
+def test_opening_that_failed_is_finished(store: MySQL, gate: Gate, record: Path) -> None:
+    """The record says that writers may be in again, before the first one is."""
+    ok(gate("closed"), changed=True)
+    assert json.loads(record.read_text())["opening"] is False
+    store.execute("SET GLOBAL super_read_only = ON")
+    try:
+        failed(gate("open"))
+    finally:
+        store.execute("SET GLOBAL super_read_only = OFF")
+        store.execute("SET GLOBAL read_only = OFF")
+    assert json.loads(record.read_text())["opening"] is True and locked(store) == {"runtime@%"}
+    # Whoever locks again begins anew: the event scheduler was started.
+    ok(gate("closed"), changed=True)
+    assert json.loads(record.read_text())["opening"] is False
+    ok(gate("open"), changed=True)
+    assert locked(store) == set() and not record.exists()
 
 
 def test_logins_wait_again_when_nothing_was_locked(delaying: MySQL, gate: Gate, session: Any) -> None:

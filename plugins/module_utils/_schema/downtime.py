@@ -23,7 +23,7 @@ INDEXED = 40e6  # bytes of a table of which it makes an index
 COUNTED = 4e6  # rows, before and after
 # Rows in a second: that a statement writes, that MLflow's code computes, and that it finds computed.
 WRITTEN, COMPUTED, COMPARED = 50e3, 2e3, 8e3
-COPIES = re.compile(r"\b(?:MODIFY|CHANGE) |ADD (?:CONSTRAINT \S+ )?FOREIGN KEY|(?:ADD|DROP) PRIMARY KEY")
+COPIES = re.compile(r"\b(?:MODIFY|CHANGE) |ADD (?:CONSTRAINT \S+ )?(?:FOREIGN|PRIMARY) KEY|DROP PRIMARY KEY")
 INDEXES = re.compile(r"^CREATE (?:UNIQUE )?INDEX |ADD (?:CONSTRAINT \S+ )?(?:UNIQUE|INDEX|KEY|CHECK)")
 TARGET = re.compile(
     r"^(?:ALTER TABLE|UPDATE|INSERT INTO|DELETE FROM|CREATE (?:UNIQUE )?INDEX \S+ ON) `?(\w+)"

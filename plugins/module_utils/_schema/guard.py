@@ -15,11 +15,13 @@ from typing import Any, Mapping
 
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql import connection
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
+    extra_indexes,
     migrate,
     write_lock,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.state import (
+    BEHIND,
     CURRENT,
     HALF_APPLIED,
     moved_tables,
@@ -39,6 +41,12 @@ class NotRecorded(SchemaProblem):
     reason = "point"
 
 
+class NotOpened(SchemaProblem):
+    """The change is made, and writers are still locked out, or some of them."""
+
+    reason = "open"
+
+
 class Clock:
     """The seconds of each part of the write lock."""
 
@@ -56,46 +64,48 @@ def change(work: migrate.Work) -> dict[str, Any]:
     """Lock writers out, record the way back, change the schema, see that all rows are there, and let writers in.
 
     Returns the result of the module mlflow_schema. Raises what `migrate.do` does, WriteLockProblem if writers cannot be
-    locked out, and NotRecorded. Writers stay locked out after a failure.
+    locked out, NotRecorded, and NotOpened. After other failures than that of the lock the writers stay locked out.
     """
     guard: Mapping[str, Any] = work.params["guard"]
-    administrator = connection.login_from_params(
-        {
-            **work.params,
-            "login_user": guard["login_user"],
-            "login_password": None,
-            "login_password_files": guard["login_password_files"],
-        }
-    )
-    lock = {**guard, "database": work.database, "scope": "server"}
-    lock.update({name: work.params[name] for name in ("owner", "owner_file")})
-    # Says what is wrong with the database before anybody is locked out.
-    state = work.look().examination.state
-    half_applied = state == HALF_APPLIED
-    if state == CURRENT and work.params["state"] == "upgraded" and not os.path.lexists(guard["path"]):
-        return migrate.do(work)
+    lock = Lock(work)
+    # What is wrong already is said before anybody is locked out.
+    work.lock()
+    survey = work.look()
+    half_applied = survey.examination.state == HALF_APPLIED
+    if work.params["state"] == "upgraded":
+        wanted = survey.examination.state != CURRENT
+        if wanted:
+            migrate.refuse_state(work, survey, (BEHIND, HALF_APPLIED))
+        if half_applied:
+            migrate.refuse_drift(work, survey)
+    else:
+        wanted = bool(migrate.conversion_of(work, survey)[3])
+    if not wanted and not lock.left:
+        return {**migrate.do(work), "point": None, "schema": None, "write_lock": None}
     if work.check_mode:
-        write_lock.run({**lock, "state": "closed"}, True, administrator)
+        lock.close(check=True)
         if half_applied and work.params["state"] == "upgraded":
             work.params = {**work.params, "state": "repaired"}
         return migrate.do(work)
-    if work.params["state"] == "upgraded":
+    if wanted and work.params["state"] == "upgraded":
         work.start()
     clock = Clock()
-    closed = write_lock.run({**lock, "state": "closed"}, False, administrator)
+    closed = lock.close()
     clock.end("lock")
-    work.lock()
     before = counted(work, work.look(rows=True))
+    if wanted and work.params["state"] == "upgraded":
+        work.refuse_blockers(before)
     clock.end("count")
     point = None
     if guard["point"]:
         point = record(guard["point"], work, before, closed["accounts"])
         clock.end("copy")
     result, after = changed(work, before, clock)
-    opened = write_lock.run({**lock, "state": "open"}, False, administrator)
+    opened = lock.open()
     clock.end("open")
     return {
         **result,
+        "changed": result["changed"] or lock.left,
         "point": point,
         "schema": schema_survey.describe(after, work.database, work.target),
         "write_lock": {
@@ -106,17 +116,58 @@ def change(work: migrate.Work) -> dict[str, Any]:
     }
 
 
+class Lock:
+    """The write lock of all databases of the server, of the run that `work` is for."""
+
+    def __init__(self, work: migrate.Work) -> None:
+        guard = work.params["guard"]
+        self.options = {**guard, "database": work.database, "scope": "server"}
+        self.options.update({name: work.params[name] for name in ("owner", "owner_file")})
+        self.administrator = connection.login_from_params(
+            {
+                **work.params,
+                "login_user": guard["login_user"],
+                "login_password": None,
+                "login_password_files": guard["login_password_files"],
+            }
+        )
+        # Whether it was there before.
+        self.left = os.path.lexists(guard["path"])
+
+    def close(self, check: bool = False) -> dict[str, Any]:
+        """Raises WriteLockProblem."""
+        try:
+            return write_lock.run({**self.options, "state": "closed"}, check, self.administrator)
+        except write_lock.WriteLockProblem as error:
+            if check or self.left or not os.path.lexists(self.options["path"]):
+                raise
+            # Nothing was changed yet.
+            self.open()
+            raise write_lock.WriteLockProblem(
+                f"{error}. Nothing was changed, and all are let in again"
+            ) from None
+
+    def open(self) -> dict[str, Any]:
+        """Raises NotOpened."""
+        record = write_lock.Record(self.options["path"], self.options["database"])
+        try:
+            # Whatever becomes of this, the next run opens it, and does not set the store back.
+            found = record.read()
+            if found is not None:
+                record.write(replace(found, opening=True), "writers are still locked out")
+            return write_lock.run({**self.options, "state": "open"}, False, self.administrator)
+        except Exception as error:  # pymysql's own classes may be missing
+            raise NotOpened(
+                f"writers could not all be let in: {error}. Run this again, which does no more than that"
+            ) from None
+
+
 def changed(work: migrate.Work, before: Survey, clock: Clock) -> tuple[dict[str, Any], Survey]:
     """Change the schema. Returns the result and what is there then, with all rows counted."""
     found = before.examination
     plan = list(found.pending)
     if work.params["state"] == "upgraded" and found.state == HALF_APPLIED:
-        wanted = work.params
-        # MLflow's migrations see MLflow's own schema: indexes beyond it come after the last.
-        work.params = {**wanted, "state": "repaired", "extra_indexes": []}
-        migrate.do(work)
-        work.params = wanted
-        result = migrate.do(work)
+        result = finish_and_upgrade(work, before)
     else:
         result = migrate.do(work, before)
     clock.end("migrate")
@@ -132,6 +183,28 @@ def changed(work: migrate.Work, before: Survey, clock: Clock) -> tuple[dict[str,
             )
     clock.end("verify")
     return result, after
+
+
+def finish_and_upgrade(work: migrate.Work, before: Survey) -> dict[str, Any]:
+    """Finish the migration that was interrupted, and run those after it."""
+    wanted = dict(work.params)
+    if wanted["extra_indexes"] is None:
+        there = extra_indexes.present(before.live.lines, work.catalogue)
+        wanted["extra_indexes"] = [one.name for one in there]
+    # MLflow's migrations see MLflow's own schema: all else comes after the last.
+    work.params = {**wanted, "state": "repaired", "extra_indexes": [], "default_artifact_root": None}
+    first = migrate.do(work)
+    work.params = wanted
+    second = migrate.do(work)
+    result = {
+        **second,
+        "changed": True,
+        "plan": first["plan"] + second["plan"],
+        "dropped_indexes": [one for one in first["dropped_indexes"] if one not in second["made_indexes"]],
+        "made_indexes": [one for one in second["made_indexes"] if one not in first["dropped_indexes"]],
+    }
+    last = second if "diff" in second else first
+    return {**result, "diff": {"before": first["diff"]["before"], "after": last["diff"]["after"]}}
 
 
 def counted(work: migrate.Work, survey: Survey) -> Survey:

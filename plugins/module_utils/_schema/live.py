@@ -94,8 +94,13 @@ class LiveSchema:
     prepared: tuple[str, ...] = ()
 
 
-def read_schema(connection: Any, database: str, only: Collection[str] | None = None) -> LiveSchema:
-    """Read the schema of `database`, or of the tables in `only` there. Raises pymysql's errors."""
+def read_schema(
+    connection: Any, database: str, only: Collection[str] | None = None, collation: str | None = None
+) -> LiveSchema:
+    """Read the schema of `database`, or of the tables in `only` there. Raises pymysql's errors.
+
+    `collation` is that of most of its tables, if that is known.
+    """
 
     def ask(statement: str) -> list[tuple[Any, ...]]:
         if only is None:
@@ -103,11 +108,11 @@ def read_schema(connection: Any, database: str, only: Collection[str] | None = N
         names = ", ".join(["%s"] * len(only)) or "NULL"
         return query(connection, TABLE.sub(rf" AND \1 IN ({names})", statement), database, *only)
 
-    tables, collation = [], None
+    tables = []
     sizes: dict[str, Table] = {}
     found = ask(TABLES)
     collations = Counter(row[3] for row in found if row[1] == "BASE TABLE" and row[3])
-    if collations:
+    if collations and collation is None:
         collation = max(sorted(collations), key=lambda name: collations[name])
     parted = {name for (name,) in ask(PARTITIONS)}
     for name, kind, engine, own, rows, size in found:

@@ -222,7 +222,7 @@ class Work:
             raise TypeError("the process did not start")
         self.process = None
         try:
-            self.supervise(process, json.dumps(about))
+            self.supervise(process, json.dumps(about), bool(order.get("initial")))
         except BaseException:
             process.kill()
             raise
@@ -261,7 +261,7 @@ class Work:
         self.problems.seek(0)
         raise SchemaProblem(f"MLflow's migrations cannot run: {reason(self.problems.read())}")
 
-    def supervise(self, process: subprocess.Popen[str], order: str) -> None:
+    def supervise(self, process: subprocess.Popen[str], order: str, whole: bool) -> None:
         """Give `process` its order and check each revision that it reaches. Raises Interrupted."""
         if process.stdin is None or process.stdout is None:
             raise TypeError("the process has no pipes")
@@ -276,7 +276,7 @@ class Work:
                     self.prepared = reached["prepared"]
                     continue
                 self.applied.append(reached)
-                found = self.look_at(reached["revision"])
+                found = self.look_at(reached["revision"], whole)
                 if found:
                     process.kill()
                     raise Interrupted(
@@ -300,21 +300,24 @@ class Work:
             if entry.revision in numbers
         }
 
-    def look_at(self, revision: str) -> list[Difference]:
+    def look_at(self, revision: str, whole: bool) -> list[Difference]:
         """How the tables that the migration to `revision` changes differ from the catalogue's there.
 
-        The whole schema is compared at the end; this is for a migration that went wrong in the middle of many.
+        The whole schema is compared at the end; this is for a migration that went wrong in the middle of many. All of
+        it is compared where `whole` says that it was made at once.
         """
         position = self.catalogue.position(revision)
         entry = self.catalogue.revisions[position]
+        expected = self.catalogue.schema(revision)
         before = self.catalogue.schema(self.catalogue.revisions[position - 1].revision) if position else set()
-        schema = self.catalogue.schema(revision)
-        tables = {*entry.tables, *entry.made_tables, *map(catalogue.table_of, before ^ schema)}
-        live = read_schema(self.connection, self.database, sorted(tables))
-        expected = ahead.after(self.catalogue, schema, self.later(revision))
-        lines = own_lines(live, self.catalogue)[0]
-        expected = frozenset(line for line in expected if catalogue.table_of(line) in tables)
-        return compare(expected, lines, self.collation, self.catalogue)
+        tables = None
+        if not whole:
+            tables = {*entry.tables, *entry.made_tables, *map(catalogue.table_of, before ^ expected)}
+        live = read_schema(self.connection, self.database, tables, self.collation)
+        expected = ahead.after(self.catalogue, expected, self.later(revision))
+        if tables is not None:
+            expected = frozenset(line for line in expected if catalogue.table_of(line) in tables)
+        return compare(expected, own_lines(live, self.catalogue)[0], live.collation, self.catalogue)
 
     def later(self, revision: str) -> ahead.Done:
         """What was done ahead of the revisions after `revision`."""
@@ -381,12 +384,10 @@ def drop(work: Work, tables: list[str]) -> None:
     work.rows("SET SESSION foreign_key_checks = 1")
 
 
-def upgrade(work: Work, survey: Survey) -> bool:
-    """Run what is pending. Returns whether there was anything to do."""
+def refuse_state(work: Work, survey: Survey, states: Sequence[str]) -> None:
+    """Raise SchemaProblem unless the store is in one of `states` and its migrations are there."""
     found = survey.examination
-    if found.state == CURRENT:
-        return False
-    if found.state != BEHIND:
+    if found.state not in states:
         remedies = {EMPTY: "use state initialised", HALF_APPLIED: "use state repaired first"}
         remedy = remedies.get(found.state)
         raise SchemaProblem(
@@ -394,9 +395,18 @@ def upgrade(work: Work, survey: Survey) -> bool:
             f"{found.message}{f' ({remedy})' if remedy else ''}"
         )
     work.migrations_with(work.target.head)
+
+
+def upgrade(work: Work, survey: Survey) -> bool:
+    """Run what is pending. Returns whether there was anything to do."""
+    found = survey.examination
+    if found.state == CURRENT:
+        return False
+    refuse_state(work, survey, (BEHIND,))
     work.refuse_blockers(survey)
     if work.check_mode:
         return True
+    work.start()
     work.connection.select_db(work.database)
     put_away(work, survey)
     if survey.legacy_auth:
@@ -422,25 +432,34 @@ def forget(work: Work, survey: Survey, left: ahead.Done) -> bool:
     return True
 
 
+def refuse_drift(work: Work, survey: Survey) -> HalfApplied:
+    """What an interrupted migration left. Raises SchemaProblem if it cannot be finished."""
+    found = survey.examination
+    if found.half_applied is None or found.drift:
+        raise SchemaProblem(
+            f"{work.database} cannot be repaired by finishing a migration, nothing was changed: it is {found.state}. "
+            f"{found.message} Restore the backup from before it if there is one."
+        )
+    return found.half_applied
+
+
 def repair(work: Work, survey: Survey) -> bool:
     """Finish the migration that was interrupted. Returns whether there was any."""
     found = survey.examination
     if found.state in (EMPTY, *WHOLE):
         return False
-    half = found.half_applied
-    if half is None or found.drift:
-        raise SchemaProblem(
-            f"{work.database} cannot be repaired by finishing a migration, nothing was changed: it is {found.state}. "
-            f"{found.message} Restore the backup from before it if there is one."
-        )
-    finish_by_code = needs_code(half)
+    first = refuse_drift(work, survey)
+    finish_by_code = needs_code(first)
     if finish_by_code:
-        work.migrations_with(half.revision.revision)
+        work.migrations_with(first.revision.revision)
     work.refuse_blockers(survey)
     if work.check_mode:
         return True
+    if finish_by_code:
+        work.start()
     work.connection.select_db(work.database)
     put_away(work, survey)
+    half: HalfApplied | None = first
     while half is not None:
         if needs_code(half):
             work.migrations_with(half.revision.revision)
@@ -556,9 +575,8 @@ def beside_writers(work: Work, statement: str) -> str | None:
     return HELD
 
 
-def convert(work: Work) -> dict[str, Any]:
-    """Bring the database to one character set, collation and row format. Returns the module's result."""
-    survey = work.look()
+def conversion_of(work: Work, survey: Survey) -> tuple[conversion.Database, str, frozenset[str], list[str]]:
+    """The database, the wanted collation, the lines that are known of its schema, and the statements that it takes."""
     found = survey.examination
     if found.state in (FOREIGN, UNKNOWN):
         raise SchemaProblem(
@@ -573,7 +591,14 @@ def convert(work: Work) -> dict[str, Any]:
             f"collation is {target}: give one of utf8mb4 that tells upper and lower case apart, such as "
             f"{conversion.COLLATION}; nothing was changed"
         )
-    statements = conversion.statements(database, target, known)
+    return database, target, known, conversion.statements(database, target, known)
+
+
+def convert(work: Work) -> dict[str, Any]:
+    """Bring the database to one character set, collation and row format. Returns the module's result."""
+    survey = work.look()
+    found = survey.examination
+    database, target, known, statements = conversion_of(work, survey)
     result = {
         "changed": bool(statements),
         "statements": statements,

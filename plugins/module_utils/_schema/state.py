@@ -381,6 +381,12 @@ def moved_tables(revisions: Iterable[Revision], app: str) -> set[str]:
     return {VERSION_TABLES[app], *OWN_TABLES}.union(*({*one.tables, *one.made_tables} for one in filled))
 
 
+def begun(found: Examination, revision: Revision) -> frozenset[int]:
+    """The numbers of its statements that an interrupted migration has done."""
+    half = found.half_applied
+    return half.numbers if half is not None and half.revision == revision else frozenset()
+
+
 def describe_pending(
     found: Examination, pending: Sequence[Revision], catalogue: Catalogue, tables: Mapping[str, Table]
 ) -> list[dict[str, Any]]:
@@ -399,7 +405,9 @@ def describe_pending(
             "online": len(online.get(one.revision, ())),
             "ahead": len(found.ahead.get(one.revision, ())),
             "rows": sum(tables[table].rows for table in one.tables if table in tables),
-            "seconds": downtime.of_revision(one, online.get(one.revision, frozenset()), tables),
+            "seconds": downtime.of_revision(
+                one, online.get(one.revision, frozenset()) | begun(found, one), tables
+            ),
             "mlflow_version": catalogue.first_release(one.revision),
         }
         for one in pending

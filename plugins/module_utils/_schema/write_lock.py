@@ -62,6 +62,7 @@ class Closed:
 
     `scheduler` is its value, `persisted` the one that it has from SET PERSIST. `delays` are the values of the variables
     in `DELAYS` that the server has. A record of an older release of this collection has none of them, nor `since`.
+    `opening`: writers are being let in, and some may have written since.
     """
 
     accounts: tuple[tuple[str, str], ...]
@@ -69,6 +70,7 @@ class Closed:
     persisted: str | None = None
     since: float | None = None
     delays: tuple[tuple[str, int], ...] = ()
+    opening: bool = False
 
 
 class Record:
@@ -113,10 +115,13 @@ class Record:
                 f"{self.path} is the record of the database {database}, not of {self.database}; nothing was changed. "
                 "Give each database a path of its own"
             )
-        return Closed(accounts, was, persisted, since, delays)
+        return Closed(accounts, was, persisted, since, delays, bool(content.get("opening")))
 
-    def write(self, closed: Closed) -> None:
-        """Put the record in its place, also if the power fails at once. Raises WriteLockProblem."""
+    def write(self, closed: Closed, so: str = "no account was locked") -> None:
+        """Put the record in its place, also if the power fails at once. Raises WriteLockProblem.
+
+        `so` is what it means that this cannot be.
+        """
         content = {
             "format": FORMAT,
             "database": self.database,
@@ -124,12 +129,13 @@ class Record:
             "event_scheduler": {"value": closed.scheduler, "persisted": closed.persisted},
             "since": closed.since,
             "login_delays": dict(closed.delays),
+            "opening": closed.opening,
         }
         try:
             write_whole(self.path, json.dumps(content), self.path + ".new", 0o600)
         except OSError as error:
             raise WriteLockProblem(
-                f"the record {self.path} cannot be written: {error.strerror}; no account was locked. Make its "
+                f"the record {self.path} cannot be written: {error.strerror}; {so}. Make its "
                 "directory, run as root and on a file system that is not full, or choose another path"
             ) from None
 
@@ -276,10 +282,12 @@ class Server:
         return tuple((str(name), int(value)) for name, value in rows)
 
     def set_delays(self, delays: Iterable[tuple[str, int]]) -> None:
-        """Set how many logins may fail; no login that failed before counts then."""
+        """Set how many logins may fail, of the variables that there are; none that failed before counts then."""
         now = dict(self.delays())
         for name, value in delays:
-            if now.get(name, value) != value:
+            if name in now:
+                # A server that was restarted meanwhile has counted; what is set to another value forgets that.
+                self.rows(f"SET GLOBAL {name} = 0")
                 self.rows(f"SET GLOBAL {name} = {value:d}")
 
     def end_delays(self, delays: Iterable[tuple[str, int]]) -> None:
@@ -287,7 +295,10 @@ class Server:
 
         A login that is locked counts as one that failed, and the first one that succeeds waits as well.
         """
-        self.set_delays((name, 0) for name, _value in delays)
+        now = dict(self.delays())
+        for name, _value in delays:
+            if now.get(name):
+                self.rows(f"SET GLOBAL {name} = 0")
 
     def unstoppable(self) -> list[str]:
         """Return what writes to the server without a login, each with what to do about it."""
@@ -478,7 +489,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
         since = time.time() if found is None or found.since is None else found.since
         new = Closed(recorded or (), scheduler, persisted, since, server.delays())
     else:
-        new = found
+        new = replace(found, opening=False)
     stopped = scheduler == "DISABLED" or (scheduler, persisted) == ("OFF", "OFF")
     stopped = stopped and not any(dict(server.delays()).get(name) for name, _value in new.delays)
     writers = server.writers()
@@ -517,7 +528,7 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
                     server.set_delays(new.delays)
                     record.remove()
                 else:
-                    record.write(found)
+                    record.write(replace(found, delays=new.delays))
                 raise connected(server, sessions)
         refuse_unstoppable(server, locked=True)
         unlocked = locked
@@ -543,10 +554,12 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
     accounts = () if found is None else found.accounts
     now = server.scheduler()[0]
     if found is not None and not check:
-        for account in accounts:
-            server.set_lock(account, False)
+        # From here on somebody may write, and nothing may set the store back to what it was under the write lock.
+        record.write(replace(found, opening=True), "writers are still locked out")
         server.start_scheduler(found)
         server.set_delays(found.delays)
+        for account in accounts:
+            server.set_lock(account, False)
         record.remove()
     was = found.scheduler if found is not None and found.scheduler is not None else now
     return {
