@@ -17,6 +17,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql im
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     extra_indexes,
     migrate,
+    ownership,
     write_lock,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
@@ -151,6 +152,7 @@ class Lock:
         """Raises NotOpened."""
         record = write_lock.Record(self.options["path"], self.options["database"])
         try:
+            ownership.check_owner(self.options)
             # Whatever becomes of this, the next run opens it, and does not set the store back.
             found = record.read()
             if found is not None:
