@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     migration_runner as runner,
 )
@@ -168,3 +170,26 @@ def test_rows_are_not_changed_by_a_statement_that_nobody_knows(mysql: MySQL, fin
 )
 def test_the_size_of_a_batch_makes_no_other_statement(statements: list[str], template: str) -> None:
     assert {runner.normalise(statement) for statement in statements} == {template}
+
+
+def test_what_a_migration_deletes_is_deleted_at_once(engine: Any) -> None:
+    """The rows of the same keys, by the names that MLflow's migration has for it."""
+    (script,) = [one for one in runner.Migrations("tracking").revisions() if one.revision == "75868b020152"]
+    module = script.module
+    names = ("_BATCH_SIZE", "_delete_trace_rows", "_delete_span_metric_rows", "_COST_COLUMNS", "op")
+    assert all(hasattr(module, name) for name in names)
+    runner.hasten(module)
+    metadata = sa.MetaData()
+    table = sa.Table("deleted", metadata, sa.Column("key", sa.String(50)), sa.Column("id", sa.Integer))
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        keys = [*module._COST_COLUMNS, "mlflow.traceName", "kept"]
+        connection.execute(
+            table.insert(), [{"key": key, "id": number} for key in keys for number in range(3)]
+        )
+        with Operations.context(MigrationContext.configure(connection)):
+            module._delete_trace_rows(table, ["mlflow.traceName"])
+            left = {key for (key,) in connection.execute(sa.select(table.c.key))}
+            assert left == {*module._COST_COLUMNS, "kept"}
+            module._delete_span_metric_rows(table)
+        assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 3

@@ -30,6 +30,8 @@ WRITING_ROWS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 READY = "ready"
 # What is executed in the place of a statement that is left out.
 LEFT_OUT = "DO 0"
+# Each costs a round trip, and the memory that they take.
+ROWS_AT_A_TIME = 2000
 # A row by its key.
 KEY = r"[\w.`]+ = \?(?: AND [\w.`]+ = \?)*"
 
@@ -217,6 +219,21 @@ def accept_own_columns() -> None:
     columns._validate_existing_column = lambda *_arguments: None
 
 
+def hasten(module: Any) -> None:
+    """Let the migration 75868b020152, a `module`, read more rows at a time, and delete without looking for the rows.
+
+    It looks for the next 250 from the first one on, past all that it has deleted, so that the time grows with the
+    square of their number. It deletes the rows of the same keys.
+    """
+    module._BATCH_SIZE = ROWS_AT_A_TIME
+
+    def delete(table: Any, keys: Any) -> None:
+        module.op.get_bind().execute(table.delete().where(table.c.key.in_(list(keys))))
+
+    module._delete_trace_rows = delete
+    module._delete_span_metric_rows = lambda table: delete(table, module._COST_COLUMNS)
+
+
 def prepare(engine: Any) -> dict[str, dict[str, int]]:
     """Compute ahead what the migration 75868b020152 computes of traces. MLflow may go on meanwhile.
 
@@ -307,6 +324,8 @@ def main() -> None:
         return
     if (order.get("finish") or {}).get("revision") == "75868b020152":
         accept_own_columns()
+    elif "75868b020152" in order["revisions"]:
+        hasten(migrations.script.get_revision("75868b020152").module)
     if order.get("initial"):
         migrations.make_initial(engine)
     for number, revision in enumerate(order["revisions"]):
