@@ -162,3 +162,15 @@ def test_what_verifies_the_server_is_in_the_environment(computed: dict[str, dict
         "MLFLOW_MYSQL_SSL_CERT": "/srv/it's/tls/client-cert.pem",
         "MLFLOW_MYSQL_SSL_KEY": "/srv/it's/tls/client-key.pem",
     }
+
+
+@pytest.mark.parametrize(
+    ("memory", "pool", "temporaries"),
+    [(1024, 384, True), (1200, 560, True), (1536, 768, True), (2048, 1024, False), (700, 128, True)],
+)
+def test_what_mysql_takes_besides_the_pool_has_room(memory: int, pool: int, temporaries: bool) -> None:
+    """A store of 1 GiB with half of it for the pool was ended by the kernel."""
+    variables = {"mlflow_mysql_memory_mb": memory}
+    found = planned(Case("memory", variables, host=HOST)).sizes
+    assert found.buffer_pool_mb == pool
+    assert any("temptable-max-ram=256M" in one for one in found.arguments) is temporaries
