@@ -21,8 +21,9 @@ REVISION = 0.1  # seconds of each, of Alembic and our look
 COPIED = 20e6  # bytes of a table that MySQL copies, in a second
 INDEXED = 40e6  # bytes of a table of which it makes an index
 COUNTED = 4e6  # rows, before and after
-# Rows in a second: that a statement writes, that MLflow's code computes, and that it finds computed.
-WRITTEN, COMPUTED, COMPARED = 50e3, 2e3, 8e3
+# Rows in a second: that a statement writes, that MLflow's code computes, and that it finds computed or deletes (87,000
+# traces with all that belongs to them, 1.1 million rows, took 13 s).
+WRITTEN, COMPUTED, COMPARED = 50e3, 2e3, 80e3
 COPIES = re.compile(r"\b(?:MODIFY|CHANGE) |ADD (?:CONSTRAINT \S+ )?(?:FOREIGN|PRIMARY) KEY|DROP PRIMARY KEY")
 INDEXES = re.compile(r"^CREATE (?:UNIQUE )?INDEX |ADD (?:CONSTRAINT \S+ )?(?:UNIQUE|INDEX|KEY|CHECK)")
 TARGET = re.compile(
