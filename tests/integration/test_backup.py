@@ -404,7 +404,8 @@ def test_damaged_backups(backups: Backups, history: History, damage: str, proble
         (full / "data.tar.zst").write_bytes(bytes(data))
     elif damage == "a flipped byte in the log":
         part = timeline / json.loads(before.read_text())["parts"][0]["file"]
-        part.write_bytes(part.read_bytes()[:-1] + b"\x00")
+        *others, last_byte = part.read_bytes()
+        part.write_bytes(bytes([*others, last_byte ^ 1]))
     elif damage == "a part is missing":
         (timeline / json.loads(before.read_text())["parts"][0]["file"]).unlink()
     elif damage == "a file is missing":
