@@ -143,10 +143,12 @@ class Lock:
             if check or self.left or not os.path.lexists(self.options["path"]):
                 raise
             # Nothing was changed yet.
-            self.open()
-            raise write_lock.WriteLockProblem(
-                f"{error}. Nothing was changed, and all are let in again"
-            ) from None
+            so = "all are let in again"
+            try:
+                self.open()
+            except NotOpened as left:
+                so = str(left)
+            raise write_lock.WriteLockProblem(f"{error}. Nothing was changed, and {so}") from None
 
     def open(self) -> dict[str, Any]:
         """Raises NotOpened."""
@@ -156,12 +158,10 @@ class Lock:
             # Whatever becomes of this, the next run opens it, and does not set the store back.
             found = record.read()
             if found is not None:
-                record.write(replace(found, opening=True), "writers are still locked out")
+                write_lock.mark_opening(record, found)
             return write_lock.run({**self.options, "state": "open"}, False, self.administrator)
         except Exception as error:  # pymysql's own classes may be missing
-            raise NotOpened(
-                f"writers could not all be let in: {error}. Run this again, which does no more than that"
-            ) from None
+            raise NotOpened(f"writers could not all be let in: {error}. Run this again") from None
 
 
 def changed(work: migrate.Work, before: Survey, clock: Clock) -> tuple[dict[str, Any], Survey]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -117,11 +118,8 @@ class Record:
             )
         return Closed(accounts, was, persisted, since, delays, bool(content.get("opening")))
 
-    def write(self, closed: Closed, so: str = "no account was locked") -> None:
-        """Put the record in its place, also if the power fails at once. Raises WriteLockProblem.
-
-        `so` is what it means that this cannot be.
-        """
+    def write(self, closed: Closed) -> None:
+        """Put the record in its place, also if the power fails at once. Raises WriteLockProblem."""
         content = {
             "format": FORMAT,
             "database": self.database,
@@ -135,7 +133,7 @@ class Record:
             write_whole(self.path, json.dumps(content), self.path + ".new", 0o600)
         except OSError as error:
             raise WriteLockProblem(
-                f"the record {self.path} cannot be written: {error.strerror}; {so}. Make its "
+                f"the record {self.path} cannot be written: {error.strerror}; no account was locked. Make its "
                 "directory, run as root and on a file system that is not full, or choose another path"
             ) from None
 
@@ -548,6 +546,12 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
     }
 
 
+def mark_opening(record: Record, found: Closed) -> None:
+    """Record that writers are being let in. A full disk keeps nobody out: this matters where a run is killed."""
+    with contextlib.suppress(WriteLockProblem):
+        record.write(replace(found, opening=True))
+
+
 def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
     """Bring the write lock to the state ``open`` and return the module's result."""
     found = record.read()
@@ -555,7 +559,7 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
     now = server.scheduler()[0]
     if found is not None and not check:
         # From here on somebody may write, and nothing may set the store back to what it was under the write lock.
-        record.write(replace(found, opening=True), "writers are still locked out")
+        mark_opening(record, found)
         server.start_scheduler(found)
         server.set_delays(found.delays)
         for account in accounts:

@@ -17,6 +17,7 @@ LEAST_MEMORY_MB = 1024
 LEAST_BUFFER_POOL_MB = 128
 # What MySQL 9.7 takes besides its buffer pool once a migration has moved the rows of 100,000 traces: measured 580 MiB.
 BESIDES_POOL_MB = 640
+POOL_CHUNK_MB = 128  # innodb_buffer_pool_chunk_size, of which the pool is a multiple
 # All temporary tables together, where the container has so little memory that MySQL's own limit of 1 GiB is too much.
 SHORT_OF_MEMORY_MB, TEMPORARIES_MB = 2048, 256
 MIB = 1024 * 1024
@@ -118,7 +119,10 @@ def sizes(options: Options, host_memory_mb: int | None) -> Sizes:
         pool = min(
             host_memory_mb * profile.pool // 100, profile.most, memory * profile.pool // profile.memory
         )
-        pool = max(min(pool, memory - BESIDES_POOL_MB), LEAST_BUFFER_POOL_MB)
+        # MySQL rounds it up.
+        if -(-pool // POOL_CHUNK_MB) * POOL_CHUNK_MB > memory - BESIDES_POOL_MB:
+            pool = (memory - BESIDES_POOL_MB) // POOL_CHUNK_MB * POOL_CHUNK_MB
+        pool = max(pool, LEAST_BUFFER_POOL_MB)
     temporaries = profile.temporaries
     if temporaries is None and memory is not None and memory < SHORT_OF_MEMORY_MB:
         temporaries = TEMPORARIES_MB

@@ -166,7 +166,14 @@ def test_what_verifies_the_server_is_in_the_environment(computed: dict[str, dict
 
 @pytest.mark.parametrize(
     ("memory", "pool", "temporaries"),
-    [(1024, 384, True), (1200, 560, True), (1536, 768, True), (2048, 1024, False), (700, 128, True)],
+    [
+        (1024, 384, True),
+        (1200, 512, True),
+        (1300, 640, True),
+        (1536, 768, True),
+        (2048, 1024, False),
+        (700, 128, True),
+    ],
 )
 def test_what_mysql_takes_besides_the_pool_has_room(memory: int, pool: int, temporaries: bool) -> None:
     """A store of 1 GiB with half of it for the pool was ended by the kernel."""
