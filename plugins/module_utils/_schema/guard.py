@@ -57,7 +57,7 @@ class Clock:
 
     def end(self, part: str) -> None:
         now = time.monotonic()
-        self.parts[part] = round(self.parts.get(part, 0.0) + now - self.last, 2)
+        self.parts[part] = round(now - self.last, 2)
         self.last = now
 
 
@@ -72,10 +72,11 @@ def change(work: migrate.Work) -> dict[str, Any]:
     # What is wrong already is said before anybody is locked out.
     work.lock()
     survey = work.look()
-    half_applied = survey.examination.state == HALF_APPLIED
+    half_applied = migrates = False
     if work.params["state"] == "upgraded":
-        wanted = survey.examination.state != CURRENT
-        if wanted:
+        half_applied = survey.examination.state == HALF_APPLIED
+        wanted = migrates = survey.examination.state != CURRENT
+        if migrates:
             migrate.refuse_state(work, survey, (BEHIND, HALF_APPLIED))
         if half_applied:
             migrate.refuse_drift(work, survey)
@@ -85,16 +86,16 @@ def change(work: migrate.Work) -> dict[str, Any]:
         return {**migrate.do(work), "point": None, "schema": None, "write_lock": None}
     if work.check_mode:
         lock.close(check=True)
-        if half_applied and work.params["state"] == "upgraded":
+        if half_applied:
             work.params = {**work.params, "state": "repaired"}
         return migrate.do(work)
-    if wanted and work.params["state"] == "upgraded":
+    if migrates:
         work.start()
     clock = Clock()
     closed = lock.close()
     clock.end("lock")
     before = counted(work, work.look(rows=True))
-    if wanted and work.params["state"] == "upgraded":
+    if migrates:
         work.refuse_blockers(before)
     clock.end("count")
     point = None

@@ -293,10 +293,7 @@ class Server:
 
         A login that is locked counts as one that failed, and the first one that succeeds waits as well.
         """
-        now = dict(self.delays())
-        for name, _value in delays:
-            if now.get(name):
-                self.rows(f"SET GLOBAL {name} = 0")
+        self.set_delays((name, 0) for name, _value in delays)
 
     def unstoppable(self) -> list[str]:
         """Return what writes to the server without a login, each with what to do about it."""
