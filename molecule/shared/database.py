@@ -6,11 +6,14 @@ usage: database.py HOME checksums                    the number of rows and a ch
        database.py HOME sql STATEMENT...             run statements, print the rows of the last as JSON
        database.py HOME metrics RUN_ID NUMBER        add NUMBER metrics to a run
        database.py HOME sever USER REVISION          kill USER's sessions once the store is past REVISION
+       database.py HOME hold USER REVISION SECONDS   once USER migrates past REVISION, hold up the migration so long,
+                                                     and print a line when it is
        database.py HOME login                        log in as MLflow's user, print the error's number or 0
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -77,8 +80,8 @@ def add_metrics(connection: Any, run_id: str, number: int) -> None:
     )
 
 
-def sever(home: str, connection: Any, user: str, revision: str) -> None:
-    """Wait for a migration past `revision`, then cut its session off."""
+def migrating(home: str, connection: Any, user: str, revision: str) -> tuple[Any, int]:
+    """Wait for a migration past `revision`. Return a connection, and the number of its session."""
     passed = False
     while True:
         try:
@@ -87,11 +90,27 @@ def sever(home: str, connection: Any, user: str, revision: str) -> None:
             sessions = sql(connection, f"SELECT id FROM information_schema.processlist WHERE user = '{user}' AND"
                            " info LIKE 'ALTER%'") if passed else []  # fmt: skip
             for (session,) in sessions:
-                sql(connection, f"KILL {session}")
-                return
+                return connection, session
         except (pymysql.err.MySQLError, IndexError):
-            connection = connect(home)
+            # It is down while the store is put back.
+            with contextlib.suppress(pymysql.err.MySQLError):
+                connection = connect(home)
         time.sleep(0.001)
+
+
+def sever(home: str, connection: Any, user: str, revision: str) -> None:
+    connection, session = migrating(home, connection, user, revision)
+    sql(connection, f"KILL {session}")
+
+
+def hold(home: str, connection: Any, user: str, revision: str, seconds: float) -> None:
+    """Keep every migration from noting that it has ended."""
+    connection, _session = migrating(home, connection, user, revision)
+    connection.begin()
+    sql(connection, "SELECT version_num FROM alembic_version FOR UPDATE")
+    print("held", flush=True)
+    time.sleep(seconds)
+    connection.rollback()
 
 
 def login(home: str) -> int:
@@ -120,6 +139,8 @@ def main() -> None:
         add_metrics(connection, rest[0], int(rest[1]))
     elif action == "sever":
         sever(home, connection, rest[0], rest[1])
+    elif action == "hold":
+        hold(home, connection, rest[0], rest[1], float(rest[2]))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,13 @@ options:
       - With V(false) the module fails while there are any, and names their accounts. No account is locked then.
     type: bool
     default: false
+  resume:
+    description:
+      - Whether to go on only with a write lock that an earlier run set. With V(true) the module fails if there is none
+        or if it is being released, because writers may have written since.
+      - Only for O(state=closed).
+    type: bool
+    default: false
   keep:
     description:
       - Names of users that are never locked, such as the one that changes the schema.
@@ -191,6 +198,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["closed", "open"], "required": True},
             "path": {"type": "path", "required": True},
             "disconnect": {"type": "bool", "default": False},
+            "resume": {"type": "bool", "default": False},
             "keep": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 30},
         },

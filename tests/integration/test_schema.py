@@ -631,6 +631,31 @@ def test_repair_what_an_upgrade_left(store: MySQL, migrate: Migrate) -> None:
     ok(migrate(state="upgraded"), changed=True)
 
 
+def test_repair_a_migration_that_compares_the_columns_it_finds(store: MySQL, migrate: Migrate) -> None:
+    """It makes a column, and changes it later: after that it would refuse its own."""
+    catalogue = schema_catalogue.load()
+    number = catalogue.position("75868b020152")
+    entry, before = catalogue.revisions[number], catalogue.revisions[number - 1]
+    ok(migrate(revision=before.revision), changed=True)
+    connection = store.root()
+    try:
+        connection.select_db(DATABASE)
+        with connection.cursor() as cursor:
+            for statement in entry.statements:
+                # The store has no row that it would change.
+                if not statement.data:
+                    cursor.execute(statement.sql)
+                if " MODIFY is_numeric_value " in statement.sql:
+                    break
+            else:
+                raise AssertionError("the migration is another one")
+    finally:
+        connection.close()
+    result = ok(migrate(state="repaired"), changed=True)
+    assert (result["revision"], result["drift"]) == (entry.revision, [])
+    assert ok(migrate(state="upgraded"), changed=True)["state"] == "current"
+
+
 RECORDS = """
 import json, sys
 open(sys.argv[1], "w").write(sys.stdin.read())
@@ -780,7 +805,16 @@ def test_guarded_upgrade_that_lets_nobody_in(store: MySQL, migrate: Migrate, gua
     assert result["state"] == "current" and locked_out(store)
     assert json.loads(Path(guard["path"]).read_text())["opening"] is True
     store.execute("ALTER USER caretaker@localhost ACCOUNT UNLOCK")
-    ok(migrate(state="upgraded", guard={**guard, "point": []}), changed=True)
+    ok(migrate(state="upgraded", guard=guard, check=True), changed=True)
+    assert locked_out(store)
+    # Some may be in already: nobody is locked out or disconnected once more, and there is no way back to record.
+    store.execute("ALTER USER runtime ACCOUNT UNLOCK")
+    session = store.login("runtime", PASSWORD)
+    try:
+        ok(migrate(state="upgraded", guard={**guard, "disconnect": True, "point": ["false"]}), changed=True)
+        session.ping(reconnect=False)
+    finally:
+        session.close()
     assert not locked_out(store) and not Path(guard["path"]).exists()
 
 

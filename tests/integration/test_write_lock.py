@@ -539,6 +539,20 @@ def test_opening_that_failed_is_finished(store: MySQL, gate: Gate, record: Path)
     assert locked(store) == set() and not record.exists()
 
 
+def test_goes_on_only_with_what_is_still_closed(store: MySQL, gate: Gate, record: Path) -> None:
+    """Whoever opened it since, or is about to, has let somebody write."""
+    for check in (True, False):
+        assert "has let writers in since" in failed(gate("closed", resume=True, check=check))
+    assert locked(store) == set() and not record.exists()
+    ok(gate("closed"), changed=True)
+    ok(gate("closed", resume=True), changed=False)
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps({**content, "opening": True}))
+    assert "run it again" in failed(gate("closed", resume=True))
+    assert json.loads(record.read_text())["opening"] is True and locked(store) == {"runtime@%"}
+    ok(gate("open"), changed=True)
+
+
 def test_logins_wait_again_when_nothing_was_locked(delaying: MySQL, gate: Gate, session: Any) -> None:
     failed(gate("closed"))
     assert delays(delaying) == (2, 0)

@@ -17,7 +17,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._mysql im
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import (
     extra_indexes,
     migrate,
-    ownership,
     write_lock,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import survey as schema_survey
@@ -68,9 +67,9 @@ def change(work: migrate.Work) -> dict[str, Any]:
     locked out, NotRecorded, and NotOpened. After other failures than that of the lock the writers stay locked out.
     """
     guard: Mapping[str, Any] = work.params["guard"]
-    lock = Lock(work)
     # What is wrong already is said before anybody is locked out.
     work.lock()
+    lock = Lock(work)
     survey = work.look()
     half_applied = migrates = False
     if work.params["state"] == "upgraded":
@@ -82,8 +81,11 @@ def change(work: migrate.Work) -> dict[str, Any]:
             migrate.refuse_drift(work, survey)
     else:
         wanted = bool(migrate.conversion_of(work, survey)[3])
-    if not wanted and not lock.left:
-        return {**migrate.do(work), "point": None, "schema": None, "write_lock": None}
+    if not wanted:
+        result = {**migrate.do(work), "point": None, "schema": None, "write_lock": None}
+        if lock.left and not work.check_mode:
+            lock.open()
+        return {**result, "changed": result["changed"] or lock.left}
     if work.check_mode:
         lock.close(check=True)
         if half_applied:
@@ -107,7 +109,6 @@ def change(work: migrate.Work) -> dict[str, Any]:
     clock.end("open")
     return {
         **result,
-        "changed": result["changed"] or lock.left,
         "point": point,
         "schema": schema_survey.describe(after, work.database, work.target),
         "write_lock": {
@@ -153,13 +154,7 @@ class Lock:
 
     def open(self) -> dict[str, Any]:
         """Raises NotOpened."""
-        record = write_lock.Record(self.options["path"], self.options["database"])
         try:
-            ownership.check_owner(self.options)
-            # Whatever becomes of this, the next run opens it, and does not set the store back.
-            found = record.read()
-            if found is not None:
-                write_lock.mark_opening(record, found)
             return write_lock.run({**self.options, "state": "open"}, False, self.administrator)
         except Exception as error:  # pymysql's own classes may be missing
             raise NotOpened(f"writers could not all be let in: {error}. Run this again") from None

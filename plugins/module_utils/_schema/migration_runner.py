@@ -208,15 +208,16 @@ def without_checks(engine: Any, statements: Iterable[str]) -> Callable[[], None]
     return end
 
 
-def accept_own_columns() -> None:
-    """Let the migration 75868b020152 accept a column as it is at that migration's own end.
+def accept_own_columns(module: Any) -> None:
+    """Let the migration 75868b020152, a `module`, accept a column as it is at that migration's own end.
 
     It compares the columns that it finds with what it makes first, and one of them it changes later. That they are
     its own was found out before, from the catalogue.
     """
     import mlflow.store.db.trace_analytics_schema_75868b020152 as columns
 
-    columns._validate_existing_column = lambda *_arguments: None
+    # The migration has a name of its own for the same function.
+    columns._validate_existing_column = module._validate_existing_column = lambda *_arguments: None
 
 
 def hasten(module: Any) -> None:
@@ -322,10 +323,12 @@ def main() -> None:
     if order.get("prepare"):
         sys.stdout.write(json.dumps({"prepared": prepare(engine)}) + "\n")
         return
-    if (order.get("finish") or {}).get("revision") == "75868b020152":
-        accept_own_columns()
-    elif "75868b020152" in order["revisions"]:
-        hasten(migrations.script.get_revision("75868b020152").module)
+    if "75868b020152" in order["revisions"]:
+        module = migrations.script.get_revision("75868b020152").module
+        if (order.get("finish") or {}).get("revision") == "75868b020152":
+            accept_own_columns(module)
+        else:
+            hasten(module)
     if order.get("initial"):
         migrations.make_initial(engine)
     for number, revision in enumerate(order["revisions"]):

@@ -474,6 +474,14 @@ def names(accounts: Iterable[tuple[str, str]]) -> list[str]:
     return sorted(label(account) for account in accounts)
 
 
+def refuse_opened(found: Closed | None) -> None:
+    """Raise WriteLockProblem unless a write lock is closed: what was written since it was opened has to stay."""
+    if found is None or found.opening:
+        raise WriteLockProblem(
+            "the run that this one was to go on with has let writers in since, and what they wrote stays: run it again"
+        )
+
+
 def close(server: Server, record: Record, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Bring the write lock to the state ``closed`` and return the module's result."""
     found = record.read()
@@ -544,7 +552,10 @@ def close(server: Server, record: Record, options: Mapping[str, Any], check: boo
 
 
 def mark_opening(record: Record, found: Closed) -> None:
-    """Record that writers are being let in. A full disk keeps nobody out: this matters where a run is killed."""
+    """Record that writers are being let in: nothing sets the store back from there on.
+
+    A full disk keeps nobody out: this matters where a run is killed.
+    """
     with contextlib.suppress(WriteLockProblem):
         record.write(replace(found, opening=True))
 
@@ -555,8 +566,8 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
     accounts = () if found is None else found.accounts
     now = server.scheduler()[0]
     if found is not None and not check:
-        # From here on somebody may write, and nothing may set the store back to what it was under the write lock.
-        mark_opening(record, found)
+        if not found.opening:
+            mark_opening(record, found)
         server.start_scheduler(found)
         server.set_delays(found.delays)
         for account in accounts:
@@ -579,10 +590,16 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
 
 def run(options: dict[str, Any], check: bool, login: mysql_connection.Login) -> dict[str, Any]:
     record = Record(options["path"], options["database"])
-    if options["state"] == "open" and record.read() is None:
-        # Also when there is no server any more.
-        nothing = dict.fromkeys(("event_scheduler", "since", "seconds"))
-        return {"changed": False, "accounts": [], "disconnected": [], **nothing}
+    if options["state"] == "open":
+        found = record.read()
+        if found is None:
+            # Also when there is no server any more.
+            nothing = dict.fromkeys(("event_scheduler", "since", "seconds"))
+            return {"changed": False, "accounts": [], "disconnected": [], **nothing}
+        if not check:
+            # Whatever becomes of this, and if the server cannot be reached, the next run goes on with it.
+            ownership.check_owner(options)
+            mark_opening(record, found)
     connection = mysql_connection.connect_administrator(login)
     try:
         server = Server(
@@ -592,6 +609,8 @@ def run(options: dict[str, Any], check: bool, login: mysql_connection.Login) -> 
         ownership.check_owner(options)
         if options["state"] == "open":
             return reopen(server, record, check)
+        if options.get("resume"):
+            refuse_opened(record.read())
         if not server.rows(
             "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", server.database
         ):
