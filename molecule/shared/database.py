@@ -117,7 +117,13 @@ def login(home: str) -> int:
     with open(f"{home}/secrets/container/mysql_password", "rb") as file:
         password = file.read().rstrip(b"\n")
     try:
-        pymysql.connect(host="127.0.0.1", user="mlflowusr", password=password, database=DATABASE).close()
+        pymysql.connect(
+            host="127.0.0.1",
+            user="mlflowusr",
+            password=password,
+            database=DATABASE,
+            ssl={"ca": f"{home}/tls/ca.pem", "check_hostname": False},
+        ).close()
     except pymysql.err.MySQLError as error:
         return int(error.args[0])
     return 0

@@ -73,8 +73,9 @@ options:
     default: false
   resume:
     description:
-      - Whether to go on only with a write lock that an earlier run set. With V(true) the module fails if there is none
-        or if it is being released, because writers may have written since.
+      - Whether to go on only with a write lock that an earlier run set. With V(true) the module fails if there is none,
+        if it is being released, or if somebody unlocked a recorded account, because writers may have written since.
+        The record says from then on that the write lock is being released.
       - Only for O(state=closed).
     type: bool
     default: false

@@ -540,15 +540,22 @@ def test_opening_that_failed_is_finished(store: MySQL, gate: Gate, record: Path)
 
 
 def test_goes_on_only_with_what_is_still_closed(store: MySQL, gate: Gate, record: Path) -> None:
-    """Whoever opened it since, or is about to, has let somebody write."""
+    """Whoever opened it since, or is about to, or unlocked an account by hand, has let somebody write."""
+    words = "may have written since the write lock was set"
     for check in (True, False):
-        assert "has let writers in since" in failed(gate("closed", resume=True, check=check))
+        assert f"who was locked out {words}" in failed(gate("closed", resume=True, check=check))
     assert locked(store) == set() and not record.exists()
+    ok(gate("closed"), changed=True)
+    store.execute("ALTER USER runtime ACCOUNT UNLOCK")
+    for check in (True, False):
+        assert f"runtime@% {words}" in failed(gate("closed", resume=True, check=check))
+        assert json.loads(record.read_text())["opening"] is not check
+    ok(gate("open"), changed=True)
     ok(gate("closed"), changed=True)
     ok(gate("closed", resume=True), changed=False)
     content = json.loads(record.read_text())
     record.write_text(json.dumps({**content, "opening": True}))
-    assert "run it again" in failed(gate("closed", resume=True))
+    assert "run this again" in failed(gate("closed", resume=True))
     assert json.loads(record.read_text())["opening"] is True and locked(store) == {"runtime@%"}
     ok(gate("open"), changed=True)
 

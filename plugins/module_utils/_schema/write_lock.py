@@ -474,12 +474,22 @@ def names(accounts: Iterable[tuple[str, str]]) -> list[str]:
     return sorted(label(account) for account in accounts)
 
 
-def refuse_opened(found: Closed | None) -> None:
-    """Raise WriteLockProblem unless a write lock is closed: what was written since it was opened has to stay."""
-    if found is None or found.opening:
-        raise WriteLockProblem(
-            "the run that this one was to go on with has let writers in since, and what they wrote stays: run it again"
-        )
+def refuse_opened(server: Server, record: Record, check: bool) -> None:
+    """Raise WriteLockProblem unless all that were locked still are: nothing is set back over what was written since.
+
+    Whoever restored the store, or unlocked an account, has let writers in. The record says so then.
+    """
+    found = record.read()
+    writers = server.writers()
+    let_in = [account for account in (found.accounts if found else ()) if not writers.get(account, True)]
+    if found is not None and not found.opening and not let_in:
+        return
+    if found is not None and not check:
+        mark_opening(record, found)
+    raise WriteLockProblem(
+        f"{', '.join(names(let_in)) or 'who was locked out'} may have written since the write lock was set, so that "
+        "the store is not set back to what it was then: run this again, which goes on from what is there"
+    )
 
 
 def close(server: Server, record: Record, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -589,16 +599,16 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
 
 
 def run(options: dict[str, Any], check: bool, login: mysql_connection.Login) -> dict[str, Any]:
+    # Also when there is no server any more, and once more when the lock of the record is there.
+    ownership.check_owner(options)
     record = Record(options["path"], options["database"])
     if options["state"] == "open":
         found = record.read()
         if found is None:
-            # Also when there is no server any more.
             nothing = dict.fromkeys(("event_scheduler", "since", "seconds"))
             return {"changed": False, "accounts": [], "disconnected": [], **nothing}
         if not check:
             # Whatever becomes of this, and if the server cannot be reached, the next run goes on with it.
-            ownership.check_owner(options)
             mark_opening(record, found)
     connection = mysql_connection.connect_administrator(login)
     try:
@@ -610,7 +620,7 @@ def run(options: dict[str, Any], check: bool, login: mysql_connection.Login) -> 
         if options["state"] == "open":
             return reopen(server, record, check)
         if options.get("resume"):
-            refuse_opened(record.read())
+            refuse_opened(server, record, check)
         if not server.rows(
             "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", server.database
         ):
