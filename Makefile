@@ -51,7 +51,7 @@ PYTEST = PYTHONPATH=$(CURDIR)/.cache/collections python -m pytest -q -p no:cache
 
 .PHONY: help
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: deploy
 deploy: .venv/run ## Deploy the store on INVENTORY (CHECK=1 predicts, DIFF=1 shows changes, V=1 shows all output)
