@@ -135,6 +135,9 @@ class Harness:
         shutil.rmtree(self.data)
         subprocess.run(["cp", "-a", str(self.copy), str(self.data)], check=True)
         shutil.rmtree(self.store.home / "upgrade", ignore_errors=True)
+        self.start()
+
+    def start(self) -> None:
         docker("start", self.container)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -167,8 +170,10 @@ class Harness:
                 time.sleep(0.05)
             about = f"{moment:5.1f} s{', cut off' if cut else ''}{', server too' if with_server else ''}: {run.task()}"
             run.kill()
-            if with_server:
+            # As when the host restarts: what ran is started again.
+            if with_server and docker("inspect", "-f", "{{.State.Running}}", self.container) == "true":
                 docker("kill", self.container)
+                self.start()
         if cut:
             cut.end()
         if seconds is not None:
