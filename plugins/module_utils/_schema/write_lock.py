@@ -576,6 +576,7 @@ def reopen(server: Server, record: Record, check: bool) -> dict[str, Any]:
     accounts = () if found is None else found.accounts
     now = server.scheduler()[0]
     if found is not None and not check:
+        # Another run may have closed it since `run` marked it.
         if not found.opening:
             mark_opening(record, found)
         server.start_scheduler(found)
