@@ -106,8 +106,11 @@ def sever(home: str, connection: Any, user: str, revision: str) -> None:
 def hold(home: str, connection: Any, user: str, revision: str, seconds: float) -> None:
     """Keep every migration from noting that it has ended."""
     connection, _session = migrating(home, connection, user, revision)
+    # Locks on gaps would make a deadlock with the migration, that moves the row. Without them the row can be missed.
+    sql(connection, "SET SESSION transaction_isolation = 'READ-COMMITTED'")
     connection.begin()
-    sql(connection, "SELECT version_num FROM alembic_version FOR UPDATE")
+    while not sql(connection, "SELECT version_num FROM alembic_version FOR UPDATE"):
+        pass
     print("held", flush=True)
     time.sleep(seconds)
     connection.rollback()
