@@ -13,7 +13,6 @@ usage: database.py HOME checksums                    the number of rows and a ch
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -80,11 +79,12 @@ def add_metrics(connection: Any, run_id: str, number: int) -> None:
     )
 
 
-def migrating(home: str, connection: Any, user: str, revision: str) -> tuple[Any, int]:
+def migrating(home: str, user: str, revision: str) -> tuple[Any, int]:
     """Wait for a migration past `revision`. Return a connection, and the number of its session."""
-    passed = False
+    connection, passed = None, False
     while True:
         try:
+            connection = connection or connect(home)
             (now,) = sql(connection, "SELECT version_num FROM alembic_version")[0]
             passed = passed or now == revision
             sessions = sql(connection, f"SELECT id FROM information_schema.processlist WHERE user = '{user}' AND"
@@ -92,20 +92,19 @@ def migrating(home: str, connection: Any, user: str, revision: str) -> tuple[Any
             for (session,) in sessions:
                 return connection, session
         except (pymysql.err.MySQLError, IndexError):
-            # It is down while the store is put back.
-            with contextlib.suppress(pymysql.err.MySQLError):
-                connection = connect(home)
+            # It is down while the store is put back, and so it may be at first.
+            connection = None
         time.sleep(0.001)
 
 
-def sever(home: str, connection: Any, user: str, revision: str) -> None:
-    connection, session = migrating(home, connection, user, revision)
+def sever(home: str, user: str, revision: str) -> None:
+    connection, session = migrating(home, user, revision)
     sql(connection, f"KILL {session}")
 
 
-def hold(home: str, connection: Any, user: str, revision: str, seconds: float) -> None:
+def hold(home: str, user: str, revision: str, seconds: float) -> None:
     """Keep every migration from noting that it has ended."""
-    connection, _session = migrating(home, connection, user, revision)
+    connection, _session = migrating(home, user, revision)
     # Locks on gaps would make a deadlock with the migration, that moves the row. Without them the row can be missed.
     sql(connection, "SET SESSION transaction_isolation = 'READ-COMMITTED'")
     connection.begin()
@@ -134,8 +133,15 @@ def login(home: str) -> int:
 
 def main() -> None:
     home, action, *rest = sys.argv[1:]
-    if action == "login":  # the server may be down
+    # The server may be down for these.
+    if action == "login":
         print(login(home))
+        return
+    if action == "sever":
+        sever(home, rest[0], rest[1])
+        return
+    if action == "hold":
+        hold(home, rest[0], rest[1], float(rest[2]))
         return
     connection = connect(home)
     if action == "checksums":
@@ -146,10 +152,6 @@ def main() -> None:
         print(json.dumps(rows, default=str))
     elif action == "metrics":
         add_metrics(connection, rest[0], int(rest[1]))
-    elif action == "sever":
-        sever(home, connection, rest[0], rest[1])
-    elif action == "hold":
-        hold(home, connection, rest[0], rest[1], float(rest[2]))
 
 
 if __name__ == "__main__":
