@@ -240,8 +240,8 @@ bench-fleet: .venv/dev $(BASE_IMAGE) ## Time of the deploy of 1, 2, 4 and 8 host
 	python bench/bench_fleet.py $(if $(HOSTS),--hosts $(HOSTS))
 
 .PHONY: bench-upgrade
-bench-upgrade: .venv/dev .cache/test-packages $(BASE_IMAGE) ## How long an upgrade of the schema keeps writers out, against mlflow db upgrade, as ratios (FROM="2.9.2,3.8.1" ROUNDS=n RUNS=100000 TRACES=1000000)
-	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python bench/bench_upgrade.py $(if $(FROM),--from $(FROM)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RUNS),--runs $(RUNS)) $(if $(TRACES),--traces $(TRACES))
+bench-upgrade: .venv/dev .cache/test-packages $(BASE_IMAGE) ## How long an upgrade of the schema keeps writers out, against mlflow db upgrade, as ratios (FROM="2.9.2,3.8.1" ROUNDS=n RUNS=100000 TRACES=1000000 IDLE=1)
+	$(SUDO) env PATH="$$PATH" ANSIBLE_CONFIG=$(ANSIBLE_CONFIG) ANSIBLE_COLLECTIONS_PATH=$(ANSIBLE_COLLECTIONS_PATH) .venv/bin/python bench/bench_upgrade.py $(if $(FROM),--from $(FROM)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RUNS),--runs $(RUNS)) $(if $(TRACES),--traces $(TRACES)) $(if $(IDLE),--idle)
 
 .PHONY: bench-backup
 bench-backup: .venv/dev .cache/test-packages $(BASE_IMAGE) ## Backup and restore against mysqldump, and writer throughput meanwhile, as ratios (ROWS="1000000 10000000")

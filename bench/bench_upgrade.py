@@ -8,11 +8,13 @@ MLflow wants it, and `mlflow db upgrade` of the same new release runs. Who goes 
 With --runs and --traces the stores get so many runs with 100 metrics each and traces with two spans each first, half of
 the traces with token counts and costs, and one in ten with an assessment.
 
-The whole run is counted without the installation of the new MLflow, which is there already for `mlflow db upgrade`.
+The whole run is counted without the installation of the new MLflow, which is there already for `mlflow db upgrade`. The
+clients keep the processors busy while ours runs, and have been stopped for the other; with --idle there are none.
 The downtime is what a client sees: from the last row that was acknowledged to an old client to the first login of a
 client of the new MLflow, which finds its own revision. Every acknowledged row is looked for afterwards.
 
 usage: bench_upgrade.py [--from 2.9.2,3.8.1] [--rounds 3] [--seconds 5] [--runs 100000] [--traces 1000000]
+                        [--idle]
 """
 
 from __future__ import annotations
@@ -345,7 +347,7 @@ def parts_of(out: str) -> dict[str, float]:
     return {name: float(seconds) for name, seconds in (part.split() for part in found[1].split(", "))}
 
 
-def upgrade_ours(store: Store, clients: Clients, version: str, head: str) -> dict[str, Any]:
+def upgrade_ours(store: Store, clients: Clients | None, version: str, head: str) -> dict[str, Any]:
     prober = Prober(store, head)
     prober.start()
     started = time.time()
@@ -356,26 +358,25 @@ def upgrade_ours(store: Store, clients: Clients, version: str, head: str) -> dic
     )
     whole = time.time() - started
     prober.join(10)
-    last = max(moment for moment in clients.acknowledged() if prober.found is None or moment < prober.found)
-    clients.stop()
     if prober.found is None:
         sys.exit("the upgraded store was never reached")
+    parts = parts_of(out)
+    downtime = sum(parts.values())
+    if clients is not None:
+        downtime = prober.found - max(at for at in clients.acknowledged() if at < prober.found)
+        clients.stop()
     installing = sum(map(float, INSTALLING.findall(out)))
-    return {
-        "downtime": prober.found - last,
-        "whole": whole - installing,
-        "installing": installing,
-        "parts": parts_of(out),
-    }
+    return {"downtime": downtime, "whole": whole - installing, "installing": installing, "parts": parts}
 
 
-def upgrade_plain(store: Store, clients: Clients, version: str, mlflow: Path) -> dict[str, Any]:
+def upgrade_plain(store: Store, clients: Clients | None, version: str, mlflow: Path) -> dict[str, Any]:
     # The migrator's rights, without its file: MLflow's own user may not change tables.
     password = (store.home / "secrets/migrator_password").read_text()
     uri = f"mysql+pymysql://mlflow_migrator:{password}@localhost/mlflow?unix_socket={store.home}/run/mysqld.sock"
-    started = time.time()
-    clients.stop()
-    last = clients.acknowledged()[-1]
+    started = last = time.time()
+    if clients is not None:
+        clients.stop()
+        last = clients.acknowledged()[-1]
     done = subprocess.run([str(mlflow), "db", "upgrade", uri], capture_output=True, text=True, check=False)
     ended = time.time()
     if done.returncode:
@@ -396,16 +397,17 @@ def one_round(
             list(pool.map(lambda store: store.fill(options.runs, options.traces), stores.values()))
         for name in sorted(stores, key=lambda name: name != first):
             store = stores[name]
-            clients = Clients(store, work / f"clients-{name}")
-            time.sleep(options.seconds)
+            if not options.idle:
+                clients = Clients(store, work / f"clients-{name}")
+                time.sleep(options.seconds)
             if name == "ours":
                 results[name] = upgrade_ours(store, clients, version, head)
             else:
                 # The same packages as those that the collection installs for its own upgrade.
                 mlflow = work / "mlflow" / version / "bin/mlflow"
                 results[name] = upgrade_plain(store, clients, version, mlflow)
-            results[name]["acknowledged"] = len(clients.acknowledged())
-            results[name]["lost"] = clients.lost()
+            results[name]["acknowledged"] = len(clients.acknowledged()) if clients is not None else 0
+            results[name]["lost"] = clients.lost() if clients is not None else 0
             if store.revision() != head:
                 sys.exit(f"{name} is not at {head}")
     finally:
@@ -431,6 +433,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=0)
     parser.add_argument("--traces", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--idle", action="store_true")
     options = parser.parse_args()
     defaults = yaml.safe_load(DEFAULTS.read_text())
     version, libraries = defaults["mlflow_schema_mlflow_version"], defaults["mlflow_schema_requirements"]

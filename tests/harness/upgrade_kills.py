@@ -198,7 +198,7 @@ class Harness:
         )
         if runs < RUNS or traces != TRACES:
             found.append(f"{runs} runs and {traces} traces are there")
-        if strays := docker("ps", "-aq", "--filter", f"label={LABEL}"):
+        if strays := docker("ps", "-aq", "--filter", f"label={LABEL}={self.store.home}"):
             found.append(f"containers are left: {strays}")
         left = [path.name for path in (self.store.home / "upgrade").glob("*.write_lock.json")]
         if left:
