@@ -174,6 +174,22 @@ options:
       data_directory:
         description: The data directory on the host, whose free space is compared with what migrations need.
         type: path
+      write_lock:
+        description: As the option O(mlflow_ops.backend_store.mlflow_schema_info#module:write_lock).
+        type: dict
+        suboptions:
+          path:
+            description: The record of the write lock.
+            type: path
+          keep:
+            description: The accounts that are not locked out.
+            type: list
+            elements: str
+            default: []
+          disconnect:
+            description: Whether the sessions of those who are locked out are ended.
+            type: bool
+            default: false
   components:
     description:
       - Components of the server to install if they are missing, such as V(component_validate_password).
@@ -435,7 +451,11 @@ def argument_spec() -> dict[str, Any]:
         "server_certificate": {"type": "path"},
         "schemas": {
             **{"type": "list", "elements": "dict", "default": []},
-            "options": {**options.database_argument_spec(), **options.target_argument_spec()},
+            "options": {
+                **options.database_argument_spec(),
+                **options.target_argument_spec(),
+                "write_lock": {"type": "dict", "options": options.write_lock_argument_spec()},
+            },
         },
     }
 

@@ -34,6 +34,27 @@ options:
         references. A check that takes longer is reported in RV(schema_warnings). With V(0) no rows are checked.
     type: int
     default: 10
+  write_lock:
+    description:
+      - How upgrades of this store keep writers out, as M(mlflow_ops.backend_store.mlflow_mysql_write_lock) has it.
+    type: dict
+    suboptions:
+      path:
+        description:
+          - The record of the write lock. While it is there, RV(blockers) has C(upgrade_interrupted), and RV(message)
+            says what ends it.
+        type: path
+      keep:
+        description: The accounts that are not locked out.
+        type: list
+        elements: str
+        default: []
+      disconnect:
+        description:
+          - Whether the sessions of those who are locked out are ended. Open transactions of theirs are no blocker then.
+            The login needs to read the tables of accounts.
+        type: bool
+        default: false
 seealso:
   - module: mlflow_ops.backend_store.mlflow_schema
 """
@@ -298,7 +319,8 @@ revisions:
 reason:
   description:
     - V(unknown_target) if the target MLflow is not in the catalogue; V(no_database) if there is no such
-      database; V(server) if the connection was lost or a query refused; or, without a login,
+      database; V(schema) if O(write_lock.path) or O(data_directory) cannot be read; V(server) if the
+      connection was lost or a query refused; or, without a login,
       V(unreachable), V(refused), V(locked), V(tls_required), V(tls_failed), V(not_mysql), V(library),
       V(other).
   returned: failure
@@ -321,6 +343,7 @@ def main() -> None:
             **options.database_argument_spec(),
             **options.target_argument_spec(),
             "exact_rows": {"type": "bool", "default": False},
+            "write_lock": {"type": "dict", "options": options.write_lock_argument_spec()},
             "scan_timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,

@@ -471,7 +471,9 @@ def test_missing_socket(run_module: RunModule) -> None:
         run_module(MODULE, {"login_unix_socket": "/nowhere/mysqld.sock", "login_password": CANARY})
     )
     assert (
-        message == "cannot reach a MySQL server at the socket /nowhere/mysqld.sock: No such file or directory"
+        message
+        == "cannot reach a MySQL server at the socket /nowhere/mysqld.sock: No such file or directory; "
+        "see that the server runs: the playbook deploy starts a store"
     )
 
 

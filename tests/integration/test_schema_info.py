@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.write_lock import (
+    Closed,
+    Record,
+)
 from conftest import MySQL, Result, RunModule, free_port
 
 DATABASE = "mlflow"
@@ -184,6 +188,61 @@ def test_unknown_version(store: MySQL, run: Run) -> None:
         run(mlflow_version="4.0.0"), "MLflow 4.0.0 is not in the catalogue, which has 1.0.0 to", "correct"
     )
     assert content(store) == before
+
+
+@pytest.mark.parametrize("version", ["3.17", "2.0", " 2.0.1 "])
+def test_version_that_is_nearly_one(run: Run, version: str) -> None:
+    refused(run(mlflow_version=version), f"{version.strip()}", ": write one of these")
+
+
+def test_interrupted_upgrade(
+    store: MySQL, options: dict[str, Any], run_module: RunModule, tmp_path: Path
+) -> None:
+    """The record of the write lock says that MLflow is locked out, whatever the schema is like."""
+    path = tmp_path / "mlflow.write_lock.json"
+    looked = {**options, "write_lock": {"path": str(path)}}
+    assert run_module("mlflow_schema_info", looked)["blockers"] == []
+    Record(str(path), DATABASE).write(Closed((("mlflowusr", "%"),)))
+    result = run_module("mlflow_schema_info", looked)
+    assert result["state"] == "empty"
+    assert "interrupted, and keeps writers out: run the playbook upgrade_schema" in result["message"]
+    assert [one["name"] for one in result["blockers"]] == ["upgrade_interrupted"]
+    with store.root() as other, other.cursor() as cursor:
+        cursor.execute(f"SELECT GET_LOCK('mlflow_schema.{DATABASE}', 1)")
+        result = run_module("mlflow_schema_info", looked)
+    assert "an upgrade of the schema runs" in result["blockers"][0]["message"]
+    path.write_text("{}")
+    refused(run_module("mlflow_schema_info", looked), "is not a record of this module")
+
+
+def test_transactions_that_will_be_ended(store: MySQL, mysql: MySQL, run_module: RunModule) -> None:
+    """With `disconnect` nobody waits for a session that the write lock ends; for one of root's still."""
+    store.execute(f"CREATE TABLE {DATABASE}.t (a INT PRIMARY KEY)")
+    store.execute(f"CREATE USER writer IDENTIFIED BY '{PASSWORD}'")
+    store.execute(f"GRANT INSERT ON {DATABASE}.* TO writer")
+
+    def blockers(**write_lock: Any) -> list[str]:
+        result = run_module(
+            "mlflow_schema_info", {**mysql.options(), "database": DATABASE, "write_lock": write_lock}
+        )
+        return [one["name"] for one in result["blockers"] if one["name"] == "blocking_transaction"]
+
+    with store.login("writer", PASSWORD) as session, session.cursor() as cursor:
+        session.begin()
+        cursor.execute(f"INSERT INTO {DATABASE}.t VALUES (1)")
+        time.sleep(1.5)
+        assert blockers() == blockers(disconnect=True, keep=["writer"]) == ["blocking_transaction"]
+        assert blockers(disconnect=True) == []
+    with store.root() as session, session.cursor() as cursor:
+        session.begin()
+        cursor.execute(f"INSERT INTO {DATABASE}.t VALUES (1)")
+        time.sleep(1.5)
+        assert blockers(disconnect=True) == ["blocking_transaction"]
+
+
+def test_table_of_the_name_that_is_ours(store: MySQL, run: Run) -> None:
+    store.execute(f"CREATE TABLE {DATABASE}.mlflow_ops_prepared (a INT PRIMARY KEY)")
+    refused(run(), "the table mlflow_ops_prepared of mlflow is not the one that this collection makes")
 
 
 def test_senseless_options(run: Run) -> None:

@@ -875,9 +875,13 @@ def check_way_back(settings: Settings) -> None:
     try:
         check_place(settings)
         size = tree_size(settings.data, without=(*logs_of(settings), *swap.own_entries(settings.data)))
-        same = os.stat(settings.data).st_dev == os.stat(settings.directory).st_dev
+        directory = settings.directory
+        while not os.path.exists(directory):
+            directory = os.path.dirname(directory)
+        devices = [os.stat(path).st_dev for path in (settings.data, settings.scratch, directory)]
         what = "a copy of the data, to go back to if need be,"
-        room_for(settings.data, size + (size // PACKED if same else 0), what, FILES)
+        room_for(settings.data, size + (size // PACKED if devices[0] == devices[2] else 0), what, FILES)
+        room_for(directory, size // PACKED + (size if devices[1] == devices[2] else 0), "a full backup")
     except OSError as error:
         raise swap_problem(error, settings) from None
 

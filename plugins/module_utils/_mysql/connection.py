@@ -331,7 +331,12 @@ def explain(error: Exception, address: Address, user: str, greeting: str = "") -
             detail = cause.strerror or str(cause)
         else:
             detail = "something accepts connections there, but no MySQL server answers"
-        return ConnectionFailed(f"cannot reach a MySQL server at {address}: {detail}", UNREACHABLE, code)
+        remedy = (
+            "; see that the server runs: the playbook deploy starts a store" if address.unix_socket else ""
+        )
+        return ConnectionFailed(
+            f"cannot reach a MySQL server at {address}: {detail}{remedy}", UNREACHABLE, code
+        )
     return server_refusal(code, text, address, user)
 
 

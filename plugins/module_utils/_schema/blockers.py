@@ -438,13 +438,14 @@ def find_blockers(
     steps: Steps = (),
     schema: frozenset[str] = frozenset(),
     seconds: float | None = 0,
+    disconnected: frozenset[str] = frozenset(),
 ) -> list[Blocker]:
     """All that would make a migration of `database` fail or wait, and what makes keys collide.
 
     `tables` have `bytes`, `collation` is the one that most of them have, and `pending` names those that the
     migrations change (None: it could be any). `schema` are the lines that the store has, of the catalogue, and `steps`
     what is pending; for each thing that these need of rows `seconds` are spent at most (None: as long as it takes,
-    0: nothing is looked at).
+    0: nothing is looked at). Nobody waits for the sessions of the users `disconnected`, as the write lock ends them.
     """
     layout = read_layout(connection, database)
     spellings = read_spellings(connection, server, database, layout)
@@ -468,7 +469,9 @@ def find_blockers(
         *check_charset(server, database, layout, collation),
         *check_collations(server, database, layout, collation),
         *check_keys(server, database, collation, spellings),
-        *check_sessions(read_holders(connection, server, database)),
+        *check_sessions(
+            one for one in read_holders(connection, server, database) if one["user"] not in disconnected
+        ),
         *check_disk(tables, free_bytes, pending),
     ]
 

@@ -30,6 +30,15 @@ def target_argument_spec() -> dict[str, Any]:
     }
 
 
+def write_lock_argument_spec() -> dict[str, Any]:
+    """How upgrades keep writers out of the store: what a look has to know of it."""
+    return {
+        "path": {"type": "path"},
+        "keep": {"type": "list", "elements": "str", "default": []},
+        "disconnect": {"type": "bool", "default": False},
+    }
+
+
 def change_argument_spec() -> dict[str, Any]:
     """All options of the module mlflow_schema, with which `migrate.run` is called."""
     return {

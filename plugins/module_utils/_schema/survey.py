@@ -48,10 +48,19 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.s
     describe_pending,
     examine,
 )
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.write_lock import (
+    Closed,
+    Record,
+    WriteLockProblem,
+)
+from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.write_lock import (
+    Server as WriteLock,
+)
 
 ER_UNKNOWN_SYSTEM_VARIABLE = 1193
 # Blockers that keep MLflow from writing, whatever revision the schema has.
 UNWRITABLE = ("read_only", "database_read_only", "innodb_read_only")
+INTERRUPTED = "upgrade_interrupted"
 FILE_SIZES = """
 SELECT name, file_size FROM information_schema.innodb_tablespaces WHERE name LIKE %s"""
 UNUSED = """
@@ -129,9 +138,15 @@ def target(app: str, mlflow_version: str | None, revision: str | None = None) ->
     version = mlflow_version or catalogue.newest_release
     if version not in catalogue.releases:
         known = list(catalogue.releases)
+        alike = [one for one in known if one == version.strip() or one.startswith(f"{version.strip()}.")]
         raise UnknownTarget(
-            f"MLflow {version} is not in the catalogue, which has {known[0]} to {catalogue.newest_release}: correct "
-            "mlflow_version, or install a newer release of this collection"
+            f"MLflow {version if version == version.strip() else repr(version)} is not in the catalogue, "
+            + (
+                f"which has {', '.join(alike)}: write one of these"
+                if alike
+                else f"which has {known[0]} to {catalogue.newest_release}: correct mlflow_version, or install a newer "
+                "release of this collection"
+            )
         )
     return Target(app, catalogue.releases[version], version)
 
@@ -142,11 +157,12 @@ def look(
     wanted: Target,
     data_directory: str | None = None,
     scan_seconds: float | None = 0,
+    disconnected: frozenset[str] = frozenset(),
 ) -> Survey:
     """Survey `database` on an open connection. Raises SchemaProblem, and pymysql's errors.
 
     For each thing that pending migrations need of the rows `scan_seconds` are spent at most (None: as long as it takes,
-    0: rows are not looked at).
+    0: rows are not looked at). The sessions of the users `disconnected` are in nobody's way.
     """
     fresh_statistics(connection)
     if not query(connection, "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", database):
@@ -158,6 +174,10 @@ def look(
     live = read_schema(connection, database)
     live, versions, legacy = versions_of(connection, database, live, wanted.app)
     if ahead.PREPARED in live.tables:
+        if not any(line.startswith(f"column {ahead.PREPARED}.app ") for line in live.lines):
+            raise SchemaProblem(
+                f"the table {ahead.PREPARED} of {database} is not the one that this collection makes: rename it"
+            )
         # The other app's are there too, where the two share a database.
         rows = query(
             connection, f"SELECT app, revision FROM {quoted(database, ahead.PREPARED)} ORDER BY started"
@@ -178,6 +198,7 @@ def look(
         steps=steps_of(examination),
         schema=examination.schema,
         seconds=scan_seconds,
+        disconnected=disconnected,
     )
     if any(statement.data for revision in examination.pending for statement in revision.statements):
         limits = transactions.read_limits(connection)
@@ -218,6 +239,43 @@ def with_conversion(
         {**one, "remedy": CONVERTED[one["name"]] + remedy} if one["name"] in CONVERTED and statements else one
         for one in blockers
     ]
+
+
+def write_lock_of(
+    connection: Any, database: str, options: Mapping[str, Any]
+) -> tuple[frozenset[str], Closed | None]:
+    """The users whose sessions an upgrade will end, and what the record says of one that was interrupted.
+
+    Raises SchemaProblem.
+    """
+    users: frozenset[str] = frozenset()
+    if options.get("disconnect"):
+        try:
+            writers = WriteLock(connection, database, options["keep"], whole_server=True).writers()
+            users = frozenset(user for user, _host in writers) - {""}
+        except Exception as error:  # pymysql's own classes may be missing
+            if schema_blockers.code_of(error) not in schema_blockers.DENIED:
+                raise
+    try:
+        return users, Record(options["path"], database).read() if options.get("path") else None
+    except WriteLockProblem as error:
+        raise SchemaProblem(str(error)) from None
+
+
+def with_interrupted(found: dict[str, Any], runs: bool) -> dict[str, Any]:
+    """What was found of a store whose writers an upgrade keeps out, one that `runs`, or one that was interrupted."""
+    if runs:
+        what = "an upgrade of the schema runs, and keeps writers out"
+        remedy = "wait for it to end"
+    else:
+        what = "an upgrade of the schema was interrupted, and keeps writers out"
+        remedy = "run the playbook upgrade_schema (make upgrade), which finishes it"
+    blocker = schema_blockers.blocker(INTERRUPTED, what, remedy)
+    return {
+        **found,
+        "message": f"{what[0].upper()}{what[1:]}: {remedy}.",
+        "blockers": [blocker, *found["blockers"]],
+    }
 
 
 def check_experiment(found: str | None) -> list[schema_blockers.Blocker]:
@@ -392,8 +450,9 @@ def inspect(login: Login, options: Mapping[str, Any]) -> dict[str, Any]:
     wanted = target(options["app"], options["mlflow_version"])
     connection = connect_administrator(login)
     try:
+        users, closed = write_lock_of(connection, database, options.get("write_lock") or {})
         survey = look(
-            connection, database, wanted, options["data_directory"], max(0, options["scan_timeout"])
+            connection, database, wanted, options["data_directory"], max(0, options["scan_timeout"]), users
         )
         holds_lock = locked(connection, database)
         if options["exact_rows"]:
@@ -404,7 +463,8 @@ def inspect(login: Login, options: Mapping[str, Any]) -> dict[str, Any]:
         raise ConnectionFailed(describe_error(error, login.address), "server") from None
     finally:
         connection.close()
-    return {"locked": holds_lock, **describe(survey, database, wanted)}
+    found = {"locked": holds_lock, **describe(survey, database, wanted)}
+    return found if closed is None else with_interrupted(found, holds_lock)
 
 
 def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:
