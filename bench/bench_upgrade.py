@@ -145,7 +145,7 @@ MANY = {
 }
 SOME = {"trace_metrics": "n MOD 2", "span_metrics": "n MOD 2", "assessments": "n MOD 10 = 0"}
 # The parts of the write lock, as the end of an upgrade says them, and the tasks that install MLflow.
-PARTS = re.compile(r"writers were locked out for [\d.]+ s \(([^)]+)\)")
+PARTS = re.compile(r"writers were locked out for [\d.]+ s \(in seconds: ([^)]+)\)")
 INSTALLING = re.compile(r"^\S+mlflow_venv : .*-- ([\d.]+)s$", re.MULTILINE)
 
 

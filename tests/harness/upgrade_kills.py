@@ -14,6 +14,7 @@ usage: upgrade_kills.py [--rounds 50] [--seed NUMBER] [--from 3.8.1]
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import re
@@ -28,11 +29,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "bench")]
+sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "bench"), str(ROOT / "molecule/shared")]
 
 import yaml
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema import catalogue
 from bench_upgrade import DEFAULTS, Clients, Store
+from killed import family
 
 RUNS, TRACES = 300, 1000
 HEADSTART = 2.0  # seconds that the clients log before the upgrade begins
@@ -69,21 +71,19 @@ class Upgrade:
         return str(found[-1]).rpartition(" : ")[2] if found else "(before the first task)"
 
     def kill(self) -> None:
-        """With everything that it started."""
-        members = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    if os.getsid(int(entry.name)) == self.process.pid:
-                        members.append(int(entry.name))
-                except ProcessLookupError:
-                    continue
-        for member in members:
-            try:
-                os.kill(member, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        """With everything that it started, before any of it can start more."""
+        stopped: set[int] = set()
+        while left := set(family(self.process.pid)) - stopped:
+            signal_all(left, signal.SIGSTOP)
+            stopped |= left
+        signal_all(stopped, signal.SIGKILL)
         self.process.wait()
+
+
+def signal_all(processes: set[int], number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 class Cut:

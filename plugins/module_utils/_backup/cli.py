@@ -679,13 +679,14 @@ def text_rehearse(result: Mapping[str, Any]) -> str:
             f"The upgrade from revision {result['revision_before']} to MLflow {result['mlflow_version']} works on the "
             f"full backup {result['backup']}: {counted(len(result['applied']), 'migration')}, "
             f"{result['rows_before']} rows before, {result['rows_after']} after.",
-            f"Writers would be locked out for about {result['downtime_seconds']:.0f} s: after "
-            f"{result['seconds_ahead']} s that MLflow does not notice the migrations took "
-            f"{result['seconds_migrating']} s, and rows are counted twice, {result['seconds_counting']} s each.",
+            f"Writers would be locked out for about {result['downtime_seconds']:.0f} s: "
+            f"{result['seconds_migrating']} s for the migrations, and twice {result['seconds_counting']} s to count "
+            f"the rows. What is done before, while MLflow goes on, took {result['seconds_ahead']} s.",
             "The longest: "
             + ", ".join(f"{one['revision']} {one['seconds'] or 0:.1f} s" for one in longest)
             + ".",
-            f"The data grew by {size_of(result['disk_after'])}, and by {size_of(result['disk_most'])} meanwhile.",
+            f"The data takes {size_of(result['disk_after'])} more after it, and {size_of(result['disk_most'])} more at "
+            "most during it.",
         ]
     )
 

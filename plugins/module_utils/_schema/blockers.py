@@ -1278,7 +1278,8 @@ def check_sessions(holders: Iterable[Mapping[str, Any]]) -> list[Blocker]:
             "blocking_transaction",
             f"sessions hold tables of the database in open transactions, and a migration would wait for them: "
             f"{'; '.join(about[:SHOWN])}",
-            f"stop MLflow, or end the sessions: {'; '.join(kill[:SHOWN])}",
+            "stop MLflow, have the upgrade disconnect it (mlflow_schema_disconnect), or end the sessions: "
+            f"{'; '.join(kill[:SHOWN])}",
         )
     ]
 

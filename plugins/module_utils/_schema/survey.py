@@ -124,6 +124,11 @@ class Survey:
     default_experiment: str | None = None
 
 
+def same_minor(release: str, text: str) -> bool:
+    """Whether what somebody wrote for a release, such as 3.17 or 3.17.9, begins as `release` does."""
+    return release.split(".")[:2] == text.strip().split(".")[:2]
+
+
 def target(app: str, mlflow_version: str | None, revision: str | None = None) -> Target:
     """The wanted revision: that of `mlflow_version`, or `revision`, or else the newest. Raises SchemaProblem."""
     catalogue = schema_catalogue.load(app)
@@ -138,14 +143,14 @@ def target(app: str, mlflow_version: str | None, revision: str | None = None) ->
     version = mlflow_version or catalogue.newest_release
     if version not in catalogue.releases:
         known = list(catalogue.releases)
-        alike = [one for one in known if one == version.strip() or one.startswith(f"{version.strip()}.")]
+        alike = [one for one in known if same_minor(one, version)]
         raise UnknownTarget(
             f"MLflow {version if version == version.strip() else repr(version)} is not in the catalogue, "
             + (
                 f"which has {', '.join(alike)}: write one of these"
                 if alike
-                else f"which has {known[0]} to {catalogue.newest_release}: correct mlflow_version, or install a newer "
-                "release of this collection"
+                else f"which has {known[0]} to {catalogue.newest_release}: correct the version "
+                "(mlflow_schema_mlflow_version), or install a newer release of this collection"
             )
         )
     return Target(app, catalogue.releases[version], version)
@@ -251,6 +256,9 @@ def write_lock_of(
     users: frozenset[str] = frozenset()
     if options.get("disconnect"):
         try:
+            query(
+                connection, "SELECT 1 FROM mysql.user LIMIT 1"
+            )  # the columns of what one may not read are not seen
             writers = WriteLock(connection, database, options["keep"], whole_server=True).writers()
             users = frozenset(user for user, _host in writers) - {""}
         except Exception as error:  # pymysql's own classes may be missing

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 SHOWN = 10  # tables in the text
+OURS = "mlflow_ops_"  # how the tables begin that this collection makes for the time of an upgrade
 
 
 def upgraded(
@@ -21,7 +22,11 @@ def upgraded(
     of before is, if it was kept.
     """
     name = {"tracking": "revision", "auth": "auth_revision"}[after["app"]]
-    had = {table: int(rows) for table, rows in before["tables"].get(after["database"], {}).items()}
+    had = {
+        table: int(rows)
+        for table, rows in before["tables"].get(after["database"], {}).items()
+        if not table.startswith(OURS)
+    }
     has = {table["name"]: int(table["rows"]) for table in after["tables"]}
     changed = {
         table: {"before": had.get(table, 0), "after": has.get(table, 0)}
@@ -68,7 +73,7 @@ def as_text(result: Mapping[str, Any]) -> str:
         parts = ", ".join(f"{name} {seconds}" for name, seconds in result["downtime_parts"].items())
         lines.append(
             f"Downtime        writers were locked out for {result['downtime_seconds']} s"
-            + (f" ({parts})" if parts else "")
+            + (f" (in seconds: {parts})" if parts else "")
         )
     lines.append(f"Backup          {result['backup'] or 'none was kept: mlflow_schema_keep_backup is false'}")
     return "\n".join(lines)
