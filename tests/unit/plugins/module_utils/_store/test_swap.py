@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +379,19 @@ def test_what_cannot_be_run_and_one_directory_twice(mounts: Mounts) -> None:
     assert [re.sub(r"^(.{20}).*", r"\1", text)[:20] for text in found] and len(found) == 2
     assert "noexec" in found[0] and f"{home}/mlflow" in found[0]
     assert "are the same directory" in found[1]
+
+
+def test_room_for_the_backup(mounts: Mounts) -> None:
+    """It is asked for where the backup is to be, which need not be there yet."""
+    home = make(mounts, "tmpfs")
+    settings = replace(settings_for(home), directory=str(home / "small/mlflow.backup"))
+    (home / "data/mlflow").mkdir()
+    (home / "data/mlflow/metrics.ibd").write_bytes(bytes(6 << 20))
+    check_way_back(settings)
+    (home / "small").mkdir()
+    mounts.tmpfs(home / "small", "size=1m")
+    with pytest.raises(BackupProblem, match=rf"a full backup takes \d MiB, and {home}/small has 1 MiB free"):
+        check_way_back(settings)
 
 
 def test_room_for_the_way_back(mounts: Mounts) -> None:
