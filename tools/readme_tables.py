@@ -136,7 +136,6 @@ VERSIONS = (
     ("README.md", r"the default is ", MLFLOW),
     ("README.md", r"\| MySQL \| ", MYSQL),
     ("db-backend-store/README.md", r"The base image is `mysql:", MYSQL),
-    ("docs/upgrade.md", r"mlflow_schema_mlflow_version=", MLFLOW),
     ("requirements-dev.txt", r"^mlflow==", MLFLOW),
     ("roles/mlflow_mysql/meta/argument_specs.yml", r"  default: mysql:", MYSQL),
     (

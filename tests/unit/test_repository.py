@@ -196,6 +196,7 @@ LOOKS = {
     "assert",
     "debug",
     "fail",
+    "find",
     "mlflow_mysql_group_info",
     "mlflow_mysql_host_info",
     "mlflow_mysql_plan",

@@ -16,7 +16,7 @@ outcome = FilterModule().filters()["mlflow_schema_upgrade_result"]
 MANIFEST = {
     "revision": "aaa",
     "auth_revision": "xxx",
-    "tables": {"mlflow": {"runs": 20, "gone": 2, "alembic_version": 1}, "other": {"t": 7}},
+    "tables": {"mlflow": {"runs": 20, "gone": 2, "alembic_version": 1, "mlflow_ops_prepared": 1}, "other": {"t": 7}},
 }
 
 
@@ -55,7 +55,7 @@ def test_what_an_upgrade_did() -> None:
     for words in (
         "from revision aaa to ccc in 2 migrations",
         "23 before, 24 after",
-        "for 12.3 s (lock 0.2, migrate 12.1)",
+        "for 12.3 s (in seconds: lock 0.2, migrate 12.1)",
         "/srv/x/full/000001",
     ):
         assert words in text
