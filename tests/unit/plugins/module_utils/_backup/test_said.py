@@ -152,7 +152,7 @@ def test_a_rehearsal_says_how_long_and_what_took_it() -> None:
     assert "works on the full backup 000001-20261130T194936Z: 4 migrations, 10 rows before, 11 after." in said
     assert "for about 70 s: 64.0 s for the migrations" in said and "goes on, took 120.5 s" in said
     assert "The longest: ccc 61.2 s, ddd 2.0 s, aaa 0.5 s." in said
-    assert "grew by 1.0 MiB, and by 3.0 MiB meanwhile" in said
+    assert "takes 1.0 MiB more after it, and 3.0 MiB more at most" in said
     assert cli.text_rehearse({**result, "applied": []}) == "No migration is pending for MLflow 3.5.1."
 
 
