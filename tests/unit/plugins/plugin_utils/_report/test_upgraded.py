@@ -16,7 +16,10 @@ outcome = FilterModule().filters()["mlflow_schema_upgrade_result"]
 MANIFEST = {
     "revision": "aaa",
     "auth_revision": "xxx",
-    "tables": {"mlflow": {"runs": 20, "gone": 2, "alembic_version": 1, "mlflow_ops_prepared": 1}, "other": {"t": 7}},
+    "tables": {
+        "mlflow": {"runs": 20, "gone": 2, "alembic_version": 1, "mlflow_ops_prepared": 1},
+        "other": {"t": 7},
+    },
 }
 
 
