@@ -175,21 +175,12 @@ options:
         description: The data directory on the host, whose free space is compared with what migrations need.
         type: path
       write_lock:
-        description: As the option O(mlflow_ops.backend_store.mlflow_schema_info#module:write_lock).
+        description: As in the option O(mlflow_ops.backend_store.mlflow_schema_info#module:write_lock).
         type: dict
         suboptions:
           path:
             description: The record of the write lock.
             type: path
-          keep:
-            description: The accounts that are not locked out.
-            type: list
-            elements: str
-            default: []
-          disconnect:
-            description: Whether the sessions of those who are locked out are ended.
-            type: bool
-            default: false
   components:
     description:
       - Components of the server to install if they are missing, such as V(component_validate_password).
@@ -454,7 +445,7 @@ def argument_spec() -> dict[str, Any]:
             "options": {
                 **options.database_argument_spec(),
                 **options.target_argument_spec(),
-                "write_lock": {"type": "dict", "options": options.write_lock_argument_spec()},
+                "write_lock": {"type": "dict", "options": {"path": {"type": "path"}}},
             },
         },
     }

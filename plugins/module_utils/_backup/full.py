@@ -183,13 +183,19 @@ def make_full(
             raise full_disk(error, settings.directory) from None
 
 
+def room_for_backup(settings: Settings, size: int) -> None:
+    """Raise BackupProblem unless a full backup of data of so many bytes has room. Its directory need not be there."""
+    directory = swap.nearest_existing(settings.directory)
+    same = os.stat(settings.scratch).st_dev == os.stat(directory).st_dev
+    room_for(directory, size // PACKED + (size if same else 0), "a full backup")
+
+
 def _make_full(settings: Settings, connection: Any, say: Say) -> dict[str, Any]:
     archive = Archive(settings.directory)
     started = time.monotonic()
     size = tree_size(settings.data, without=(*logs_of(settings), *swap.own_entries(settings.data)))
     room_for(settings.scratch, size, "a copy of the data")
-    same = os.stat(settings.scratch).st_dev == os.stat(settings.directory).st_dev
-    room_for(settings.directory, size // PACKED + (size if same else 0), "a full backup")
+    room_for_backup(settings, size)
     number = max((archive.number(name) or 0 for name in archive.names()), default=0) + 1
     name = f"{number:06d}-{now().strftime('%Y%m%dT%H%M%SZ')}"
     clone = os.path.join(settings.scratch, CLONE + name)

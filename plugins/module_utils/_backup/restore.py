@@ -59,6 +59,7 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.f
     IDENTITY,
     Say,
     logs_of,
+    room_for_backup,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._backup.reach import (
     ABOUT,
@@ -875,13 +876,11 @@ def check_way_back(settings: Settings) -> None:
     try:
         check_place(settings)
         size = tree_size(settings.data, without=(*logs_of(settings), *swap.own_entries(settings.data)))
-        directory = settings.directory
-        while not os.path.exists(directory):
-            directory = os.path.dirname(directory)
-        devices = [os.stat(path).st_dev for path in (settings.data, settings.scratch, directory)]
+        directory = swap.nearest_existing(settings.directory)
+        same = os.stat(settings.data).st_dev == os.stat(directory).st_dev
         what = "a copy of the data, to go back to if need be,"
-        room_for(settings.data, size + (size // PACKED if devices[0] == devices[2] else 0), what, FILES)
-        room_for(directory, size // PACKED + (size if devices[1] == devices[2] else 0), "a full backup")
+        room_for(settings.data, size + (size // PACKED if same else 0), what, FILES)
+        room_for_backup(settings, size)
     except OSError as error:
         raise swap_problem(error, settings) from None
 

@@ -49,7 +49,6 @@ from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.s
     examine,
 )
 from ansible_collections.mlflow_ops.backend_store.plugins.module_utils._schema.write_lock import (
-    Closed,
     Record,
     WriteLockProblem,
 )
@@ -246,26 +245,25 @@ def with_conversion(
     ]
 
 
-def write_lock_of(
-    connection: Any, database: str, options: Mapping[str, Any]
-) -> tuple[frozenset[str], Closed | None]:
-    """The users whose sessions an upgrade will end, and what the record says of one that was interrupted.
-
-    Raises SchemaProblem.
-    """
-    users: frozenset[str] = frozenset()
-    if options.get("disconnect"):
-        try:
-            query(
-                connection, "SELECT 1 FROM mysql.user LIMIT 1"
-            )  # the columns of what one may not read are not seen
-            writers = WriteLock(connection, database, options["keep"], whole_server=True).writers()
-            users = frozenset(user for user, _host in writers) - {""}
-        except Exception as error:  # pymysql's own classes may be missing
-            if schema_blockers.code_of(error) not in schema_blockers.DENIED:
-                raise
+def users_to_disconnect(connection: Any, database: str, lock: Mapping[str, Any]) -> frozenset[str]:
+    """The users whose sessions an upgrade ends, with the option `write_lock` of a module; none if they are not seen."""
+    if not lock.get("disconnect"):
+        return frozenset()
     try:
-        return users, Record(options["path"], database).read() if options.get("path") else None
+        # The columns of a table that one may not read are not seen, and there would be nothing to ask for.
+        query(connection, "SELECT 1 FROM mysql.user LIMIT 1")
+        writers = WriteLock(connection, database, lock["keep"], whole_server=True).writers()
+    except Exception as error:  # pymysql's own classes may be missing
+        if schema_blockers.code_of(error) not in schema_blockers.DENIED:
+            raise
+        return frozenset()
+    return frozenset(user for user, _host in writers) - {""}
+
+
+def keeps_out(database: str, lock: Mapping[str, Any]) -> bool:
+    """Whether an upgrade keeps writers out, with the option `write_lock` of a module. Raises SchemaProblem."""
+    try:
+        return bool(lock.get("path")) and Record(lock["path"], database).read() is not None
     except WriteLockProblem as error:
         raise SchemaProblem(str(error)) from None
 
@@ -455,10 +453,12 @@ def inspect(login: Login, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises SchemaProblem and ConnectionFailed. The latter also tells of a lost connection or a refused query.
     """
     database = options["database"]
+    lock = options.get("write_lock") or {}
     wanted = target(options["app"], options["mlflow_version"])
     connection = connect_administrator(login)
     try:
-        users, closed = write_lock_of(connection, database, options.get("write_lock") or {})
+        kept_out = keeps_out(database, lock)
+        users = users_to_disconnect(connection, database, lock)
         survey = look(
             connection, database, wanted, options["data_directory"], max(0, options["scan_timeout"]), users
         )
@@ -472,7 +472,7 @@ def inspect(login: Login, options: Mapping[str, Any]) -> dict[str, Any]:
     finally:
         connection.close()
     found = {"locked": holds_lock, **describe(survey, database, wanted)}
-    return found if closed is None else with_interrupted(found, holds_lock)
+    return with_interrupted(found, holds_lock) if kept_out else found
 
 
 def describe(survey: Survey, database: str, wanted: Target) -> dict[str, Any]:

@@ -53,16 +53,9 @@ STAGE = "mysql_base_image_initialising"  # the staging directory of that role's 
 UNFINISHED = ".mlflow-initialising"  # of mlflow_mysql's entrypoint.sh, on another base image
 
 
-def nearest_existing(path: str) -> str:
-    """Return ``path`` or the nearest directory above it that exists."""
-    while not os.path.exists(path) and path not in ("", "/"):
-        path = os.path.dirname(path)
-    return path or "/"
-
-
 def free_mb(path: str) -> int:
     """Return the space in MiB that is free for root on the file system of ``path``."""
-    status = os.statvfs(nearest_existing(path))
+    status = os.statvfs(swap.nearest_existing(path))
     return status.f_bavail * status.f_frsize // MIB
 
 
@@ -118,7 +111,8 @@ def look_at_data_dir(path: str) -> dict[str, Any]:
         "state": "absent",
         "version": None,
         "uid": None,
-        "writable": os.access(nearest_existing(path), os.W_OK) and os.path.isdir(nearest_existing(path)),
+        "writable": os.access(swap.nearest_existing(path), os.W_OK)
+        and os.path.isdir(swap.nearest_existing(path)),
         "free_mb": free_mb(path),
         "sample": [],
         "databases": {},

@@ -44,6 +44,13 @@ FIRST = ("mysql", "auto.cnf")
 LOST = "lost+found"
 
 
+def nearest_existing(path: str) -> str:
+    """Return ``path`` or the nearest directory above it that exists."""
+    while not os.path.exists(path) and path not in ("", "/"):
+        path = os.path.dirname(path)
+    return path or "/"
+
+
 def mount_id(path: str) -> int:
     """Return what names the mount that a directory is on: a bind mount has another one, and the same device."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
